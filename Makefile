@@ -1,0 +1,51 @@
+# `make help` lists what can be made. Python: make PYTHON=/path/to/python3.12 …; test processes: make test JOBS=8
+
+SHELL := /bin/sh
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+JOBS ?= 2
+export PYTHON
+
+DEMO := --configfile config/demo.yaml --cores all
+SOURCES := ham tests envs workflow/scripts benchmarks
+# Two processes of one thread each do more on two cores than one process of two; and one thread gives the same bits everywhere.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: demo test test-sample check bench lock clean help
+
+demo: $(INSTALLED) ## The whole pipeline on drawn radiographs, without GPU or download (about 15 minutes)
+	$(BIN)/snakemake all $(DEMO) --rerun-incomplete
+	@printf '\nRead the report:        %s results/phantom/report.html\n' "$$(command -v xdg-open || echo open)"
+	@printf 'Run again what changed: $(BIN)/snakemake all $(DEMO)\n'
+	@printf "Snakemake's own report: $(BIN)/snakemake all $(DEMO) --report report.zip\n"
+
+test: $(INSTALLED) ## All tests that need nothing from outside
+	$(PYTEST) -m "not sample"
+
+test-sample: $(INSTALLED) ## The tests on a partial NIH download (CONTRIBUTING.md says where it is looked for)
+	$(PYTEST) -m sample
+
+check: $(INSTALLED) ## Format, lint and types of Python and Snakemake files; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+bench: $(INSTALLED) ## Speed of the steps that take the time, one line each
+	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+
+lock: $(INSTALLED) ## Rewrite the pins in envs/ after a change of pyproject.toml (UPGRADE=--upgrade: the newest of all)
+	$(BIN)/python envs/generate.py $(UPGRADE)
+
+clean: ## Remove caches and the demo's results; data sets and other results stay
+	rm -rf results/phantom datasets/phantom report.zip build ham.egg-info
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find ham tests envs workflow benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+$(INSTALLED): envs/requirements.lock pyproject.toml envs/install.sh
+	@sh envs/install.sh

@@ -1,0 +1,213 @@
+"""The configuration as a whole: the stages' settings, what to run, and checks between them.
+
+Imported by the workflow and the command line only. All mistakes are collected and named by their path in the file,
+before the first job.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ham.datasets.settings import DataSettings, Description
+from ham.errors import SettingsError
+from ham.predicting.settings import PredictionSettings
+from ham.refinement.settings import RefinementSettings
+from ham.reporting.settings import ReportingSettings
+from ham.scoring.settings import ScoringSettings
+from ham.training.settings import TrainingSettings
+
+
+class Section(BaseModel):
+    """Frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Experiment(Section):
+    """Which lists an experiment trains and tests on; ``{split}`` in a name stands for the split."""
+
+    splits: tuple[str, ...] = Field(min_length=1, description="one training each")
+    train: str = Field(description="images to train on")
+    train_boxes: str | None = Field(None, description="images whose boxes may be used in training; null: none")
+    validation: str = Field(description="images that choose the checkpoint")
+    validation_boxes: str | None = Field(None, description="images with boxes that choose the checkpoint")
+    test: str = Field(description="images classification is tested on")
+    test_boxes: str | None = Field(None, description="images with boxes localization is tested on; null: not tested")
+    training: dict[str, Any] = Field(default_factory=dict, description="training settings of this experiment")
+
+    def list_of(self, role: str, split: str) -> str | None:
+        """Name of the list that has ``role`` (train, test_boxes …) in ``split``."""
+        name: str | None = getattr(self, role)
+        return None if name is None else name.format(split=split)
+
+
+class Variant(Section):
+    """A way of training, compared on the same experiments."""
+
+    training: dict[str, Any] = Field(default_factory=dict, description="training settings of this variant")
+
+
+class Definitions(Section):
+    """Maps from a name to what it means; several configuration files may add to them."""
+
+    experiments: dict[str, Experiment] = Field(min_length=1)
+    variants: dict[str, Variant] = Field(min_length=1)
+
+
+class Configuration(Section):
+    """Everything of config.yaml, checked."""
+
+    dataset: str = Field(description="a description in config/datasets/, without .yaml")
+    experiments: tuple[str, ...] = Field(min_length=1, description="what to run")
+    variants: tuple[str, ...] = Field(min_length=1, description="ways of training to run")
+    data: DataSettings = DataSettings()
+    refinement: RefinementSettings = RefinementSettings()
+    training: dict[str, Any] = Field(default_factory=dict)
+    prediction: PredictionSettings = PredictionSettings()
+    scoring: ScoringSettings = ScoringSettings()
+    reporting: ReportingSettings = ReportingSettings()
+    define: Definitions
+
+    def training_settings(self, experiment: str, variant: str) -> TrainingSettings:
+        """The training section, with the experiment's and then the variant's settings over it."""
+        return _training(
+            merged(self.training, self.define.experiments[experiment].training, self.define.variants[variant].training)
+        )
+
+
+def load(values: Mapping[str, Any], source: str = "the configuration") -> Configuration:
+    """Check plain values, as read from YAML; SettingsError holds all mistakes, one a line."""
+    problems: list[str] = []
+    config = None
+    try:
+        config = Configuration.model_validate_json(json.dumps(values, default=str))
+        problems += _names(config)
+    except ValidationError as error:
+        problems += _described(error)
+    problems += _trainings(values)
+    if config is None or problems:
+        raise SettingsError(_sentence(source, problems))
+    return config
+
+
+def describe_dataset(config: Configuration, folder: Path) -> Description:
+    """The description that ``dataset:`` names, looked up in ``folder``."""
+    path = folder / f"{config.dataset}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        raise SettingsError(f"dataset: there is no description {path}; those at hand are {known}.")
+    return Description.read(path)
+
+
+def merged(base: Mapping[str, Any], *overlays: Mapping[str, Any]) -> dict[str, Any]:
+    """Maps merge key by key, anything else is replaced."""
+    out = copy.deepcopy(dict(base))
+    for overlay in overlays:
+        for key, value in overlay.items():
+            below = out.get(key)
+            out[key] = (
+                merged(below, value)
+                if isinstance(below, Mapping) and isinstance(value, Mapping)
+                else copy.deepcopy(value)
+            )
+    return out
+
+
+def _training(values: Mapping[str, Any]) -> TrainingSettings:
+    return TrainingSettings.model_validate_json(json.dumps(values, default=str))
+
+
+def _names(config: Configuration) -> list[str]:
+    """Names that are run but not defined, and names that cannot be folders."""
+    problems = []
+    for kind in ("experiments", "variants"):
+        defined = getattr(config.define, kind)
+        for name in getattr(config, kind):
+            if name not in defined:
+                problems.append(f"{kind}: {name} is not defined; define.{kind} has {', '.join(defined)}")
+        problems += [
+            f"define.{kind}.{name}: a name takes letters, digits, dots and hyphens"
+            for name in defined
+            if not _is_name(name)
+        ]
+    for name, experiment in config.define.experiments.items():
+        problems += [
+            f"define.experiments.{name}.splits: {split} takes letters, digits, dots and hyphens"
+            for split in experiment.splits
+            if not _is_name(split)
+        ]
+        for role in ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes"):
+            try:
+                experiment.list_of(role, "fold1")
+            except (KeyError, IndexError, ValueError):
+                problems.append(f"define.experiments.{name}.{role}: only {{split}} may stand in braces")
+    return problems
+
+
+def _is_name(name: str) -> bool:
+    return (
+        bool(name)
+        and name[0].isalnum()
+        and all(letter.isascii() and (letter.isalnum() or letter in ".-") for letter in name)
+    )
+
+
+def _trainings(values: Mapping[str, Any]) -> list[str]:
+    """Mistakes in training settings, in the base alone and under every definition, each told once.
+
+    Works on plain values, so that it finds them in a configuration that has other mistakes too.
+    """
+    overlays: list[tuple[str, Mapping[str, Any]]] = [("training", {})]
+    for kind in ("experiments", "variants"):
+        for name, defined in _map(_map(values.get("define")).get(kind)).items():
+            overlays.append((f"define.{kind}.{name}.training", _map(_map(defined).get("training"))))
+    problems: list[str] = []
+    base: set[str] = set()
+    for where, overlay in overlays:
+        try:
+            _training(merged(_map(values.get("training")), overlay))
+        except ValidationError as error:
+            found = [line for line in _described(error) if line not in base]
+            base |= set(found) if where == "training" else set()
+            problems += [f"{where}.{line}" for line in found]
+    return problems
+
+
+def _map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _described(error: ValidationError) -> list[str]:
+    """``key.path: what is wrong (given: value)``, one a mistake."""
+    lines = []
+    for item in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in item["loc"])
+        given = item["input"]
+        message = (
+            "there is no such key" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
+        )
+        shown = "" if isinstance(given, dict | list) else f" (given: {given!r})"
+        if isinstance(given, str) and _is_number(given):
+            shown += "; YAML reads this as text, write it without quotes and with a point, like 2.0e-5"
+        lines.append(f"{where}: {message}{shown}")
+    return lines
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _sentence(source: str, problems: list[str]) -> str:
+    return f"{source} has {len(problems)} mistake{'s' * (len(problems) > 1)}:\n" + "\n".join(
+        f"  {line}" for line in problems
+    )

@@ -1,0 +1,230 @@
+"""Descriptions of data sets (``config/datasets/*.yaml``) and the configuration's ``data`` section.
+
+Imports the standard library, pydantic and PyYAML only, because the Snakefile reads descriptions too.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from ham.errors import SettingsError
+
+PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
+IMAGE_COLUMNS = ("image", "patient", "width", "height", "view")
+RESERVED = frozenset((*IMAGE_COLUMNS, "abnormality", "mean", "sd", "pooled"))  # columns and rows of our own tables
+
+Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Address = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
+Finding = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_ -]*$", max_length=60)]
+Positive = Annotated[int, Field(strict=True, gt=0)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def unsafe(name: str) -> str | None:
+    """Why ``name`` may not be used as a path below a folder of ours, or None when it may."""
+    if not name:
+        return "is empty"
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
+        return "holds a control character"
+    if "\\" in name or name.startswith("/") or (len(name) > 1 and name[1] == ":"):
+        return "is not a relative path with forward slashes"
+    if len(name) > 1000 or any(part in ("", ".", "..") or len(part) > 200 for part in name.split("/")):
+        return "has an empty, overlong, '.' or '..' part"
+    return None
+
+
+class FileEntry(_Settings):
+    """One file of a distribution. In YAML a bare text is a name of which nothing else is known."""
+
+    name: str = Field(description="Path relative to the root of the mirror.")
+    address: Address | None = Field(default=None, description="Where the file is published (http or https).")
+    bytes: Annotated[int, Field(strict=True, ge=0)] | None = Field(default=None, description="Size of the file.")
+    md5: Md5 | None = Field(default=None, description="MD5 in hexadecimal; NIH publishes these for its archives.")
+    sha256: tuple[Sha256, ...] = Field(
+        default=(), description="Every digest that is accepted: publishers reissue tables."
+    )
+    images: Positive | None = Field(default=None, description="Number of images in an archive, for progress.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("sha256", mode="before")
+    @classmethod
+    def _one_digest(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("name")
+    @classmethod
+    def _safe(cls, value: str) -> str:
+        reason = unsafe(value)
+        if reason or not all(letter.isalnum() or letter in "._/-+" for letter in value):
+            raise ValueError(f"file name {reason or 'may hold letters, digits and ._/-+ only'}")
+        return value
+
+
+class Description(_Settings):
+    """What a data set is and what it is made from: files, their digests, findings, frame of the boxes."""
+
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = Field(
+        description="Folder below datasets/."
+    )
+    source: Literal["nih"] = Field(description="The form of tables and archives, and so the converter.")
+    drawn: Literal["phantom"] | None = Field(default=None, description="Set when ham draws the distribution itself.")
+    box_grid: Positive = Field(description="Side in pixels of the square images that the boxes refer to.")
+    findings: tuple[Finding, ...] = Field(min_length=1, description="All findings, in the network's order.")
+    boxed_findings: tuple[Finding, ...] = Field(default=(), description="The findings that have boxes.")
+    licence: str = Field(description="Terms of use, in words.")
+    attribution: str = Field(description="Whom to thank and cite.")
+    archives: tuple[FileEntry, ...] = Field(min_length=1, description="Archives of images.")
+    tables: tuple[FileEntry, ...] = Field(min_length=1, description="Labels, boxes and official lists.")
+    lists: tuple[FileEntry, ...] = Field(default=(), description="The authors' lists and boxes, below published/.")
+    published_address: Address | None = Field(
+        default=None,
+        description="Address of the folder published/: serves every entry of lists that has none of its own.",
+    )
+
+    @field_validator("findings", "boxed_findings")
+    @classmethod
+    def _distinct(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        _refuse(repeated(values), "named twice")
+        _refuse([value for value in values if value in RESERVED], "a word that ham's own tables use")
+        return values
+
+    @field_validator("lists")
+    @classmethod
+    def _below_published(cls, values: tuple[FileEntry, ...]) -> tuple[FileEntry, ...]:
+        _refuse([entry.name for entry in values if not entry.name.startswith(PUBLISHED)], f"not below {PUBLISHED}")
+        return values
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Description:
+        _refuse([f for f in self.boxed_findings if f not in self.findings], "in boxed_findings but not in findings")
+        _refuse(repeated((*self.archive_names, *self.table_names, *self.list_names)), "given as a file twice")
+        return self
+
+    @classmethod
+    def read(cls, path: Path) -> Description:
+        """Read a description; ``like: other`` lays its keys over those of other.yaml in the same folder.
+
+        Raises SettingsError with every mistake and the path of its key.
+        """
+        path = Path(path)
+        values = _layered(path, ())
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError(f"{path}: " + "; ".join(mistakes(error))) from None
+
+    @property
+    def archive_names(self) -> tuple[str, ...]:
+        """Archives, relative to the mirror."""
+        return tuple(entry.name for entry in self.archives)
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """Tables, relative to the mirror."""
+        return tuple(entry.name for entry in self.tables)
+
+    @property
+    def list_names(self) -> tuple[str, ...]:
+        """The authors' lists and boxes, relative to the mirror: ``published/ImageSets/Main/fold1/test_0_0.2.txt`` …"""
+        return tuple(entry.name for entry in self.lists)
+
+    def file(self, name: str) -> FileEntry:
+        """The entry of ``name``, with its address filled in; raises SettingsError when there is none."""
+        for entry in (*self.archives, *self.tables, *self.lists):
+            if entry.name == name:
+                break
+        else:
+            raise SettingsError(f"{name} is no file of data set {self.name}: add it to archives, tables or lists")
+        if entry.address is None and self.published_address and name.startswith(PUBLISHED):
+            address = self.published_address.rstrip("/") + "/" + name.removeprefix(PUBLISHED)
+            return entry.model_copy(update={"address": address})
+        return entry
+
+
+class PhantomSettings(_Settings):
+    """How many radiograph-like images ham draws, and with what."""
+
+    seed: int = Field(default=0, strict=True, ge=0, lt=2**32, description="Another seed draws other patients.")
+    images: int = Field(default=600, strict=True, ge=40, le=1_000_000, description="Images in all.")
+    patients: int = Field(default=240, strict=True, ge=20, description="Patients; each has one image at least.")
+    normal: float = Field(default=0.1, ge=0, le=1, description="Share of images without a finding.")
+    double: float = Field(default=0.5, ge=0, le=1, description="Share of images with two findings; the rest have one.")
+    boxed: float = Field(default=0.5, gt=0, le=1, description="Share of the images with a finding that have boxes.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> PhantomSettings:
+        if self.patients > self.images:
+            raise ValueError("patients may not exceed images: every patient has an image at least")
+        if self.normal + self.double > 1:
+            raise ValueError("normal and double are shares of all images: together at most 1")
+        return self
+
+
+class DataSettings(_Settings):
+    """Where the files of the data set come from, and what may be missing."""
+
+    mirror: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder or http(s) address that holds the distribution; null: the publishers.",
+    )
+    partial: bool = Field(
+        default=False, strict=True, description="Go on when images of the tables are absent, and count them."
+    )
+    phantom: PhantomSettings = Field(default=PhantomSettings(), description="Used by drawn data sets only.")
+
+
+def mistakes(error: ValidationError) -> list[str]:
+    """Every mistake of a validation as ``path.of.key: what is wrong``."""
+    found = []
+    for item in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in item["loc"])
+        what = item["msg"].removeprefix("Value error, ")
+        given = "" if isinstance(item["input"], dict | list | tuple) else f" (given: {item['input']!r})"
+        found.append(f"{where}: {what}{given}" if where else what)
+    return found
+
+
+def repeated(values: Iterable[str]) -> list[str]:
+    """The values that occur more than once, each once, in order."""
+    return [value for value, times in Counter(values).items() if times > 1]
+
+
+def _refuse(values: list[str], why: str) -> None:
+    if values:
+        raise ValueError(f"{', '.join(values)}: {why}")
+
+
+def _layered(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """The keys of ``path`` over those of the description it is like; ``above`` are the descriptions that led here."""
+    if path in above:
+        raise SettingsError(f"{path}: like: goes round in a circle ({' -> '.join(p.stem for p in (*above, path))})")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        needed = f", which {above[-1]} is like" if above else ""
+        raise SettingsError(f"{path}: no such data set description{needed}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path}: a description is a map of keys (name, source, findings, …)")
+    like = values.pop("like", None)
+    if like is None:
+        return values
+    if not isinstance(like, str) or unsafe(like) or PurePosixPath(like).name != like:
+        raise SettingsError(f"{path}: like: takes the name of a description in the same folder (given: {like!r})")
+    return {**_layered(path.parent / f"{like}.yaml", (*above, path)), **values}

@@ -1,0 +1,142 @@
+"""Unpacking an archive of images, taking nothing in it on trust.
+
+Archives come from elsewhere: a member may name a path outside the folder, be a link or a device, or claim any size.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import logging
+import os
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from ham.datasets.settings import unsafe
+from ham.errors import DataError, EnvironmentProblem
+from ham.files import written
+from ham.progress import track
+
+MIB = 1 << 20
+LARGEST_MEMBER = 64 * MIB  # an NIH image has 0.4 MiB
+LARGEST_ARCHIVE = 64 << 10 << 20  # 64 GiB unpacked; NIH's largest archive has 4
+MOST_MEMBERS = 1_000_000
+COLUMNS = ("name", "bytes", "sha256")
+log = logging.getLogger("ham")
+
+
+def unpack(archive: Path, images: Path, record: Path, expected: int | None = None) -> None:
+    """Write the images of ``archive`` (.tar.gz) to ``images``/<base name>, then ``record``: csv name,bytes,sha256.
+
+    ``expected`` is the number of images, for progress only. Members that are no PNG files are passed over. Raises
+    DataError for a damaged archive or a hostile member, EnvironmentProblem when the disk is full.
+    """
+    archive, images, record = Path(archive), Path(images), Path(record)
+    images.mkdir(parents=True, exist_ok=True)
+    record.unlink(missing_ok=True)
+    rows: dict[str, tuple[str, int, str]] = {}
+    try:
+        with open(archive, "rb") as raw, _Bounded(fileobj=raw, mode="rb") as stream:
+            _need_space(images, archive.stat().st_size)
+            for name, data in track(_images(stream, archive), f"Unpacking {archive.name}", expected):
+                if name in rows:
+                    raise DataError(f"{archive}: two members are named {name}: {_advice(archive)}")
+                rows[name] = (name, len(data), hashlib.sha256(data).hexdigest())
+                _place(images / name, data)
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, _TooLargeError) as error:
+        raise DataError(f"{archive} is damaged or incomplete ({error}): {_advice(archive)}") from None
+    except OSError as error:
+        raise EnvironmentProblem(f"{archive} could not be unpacked to {images}: {error.strerror or error}") from None
+    with written(record) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(rows.values())
+    log.info("%s: %d images", archive.name, len(rows))
+
+
+def read_record(record: Path) -> list[tuple[str, int, str]]:
+    """Name, bytes and sha256 of the images that were unpacked, in the archive's order."""
+    try:
+        with open(record, newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            if tuple(next(rows, ())) != COLUMNS:
+                raise ValueError("another header")
+            return [(name, int(size), digest) for name, size, digest in rows]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{record} is no record of an unpacked archive ({error}): remove it and run again") from None
+
+
+class _TooLargeError(Exception):
+    """More bytes than any archive of images has."""
+
+
+class _Bounded(gzip.GzipFile):
+    """Decompresses, but neither without end nor much at once: tar headers may claim any size, and zeros pack well."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0 or size > LARGEST_MEMBER:
+            raise _TooLargeError(f"one piece of more than {LARGEST_MEMBER // MIB} MiB")
+        if self.tell() + size > LARGEST_ARCHIVE:
+            raise _TooLargeError(f"more than {LARGEST_ARCHIVE // MIB} MiB unpacked")
+        return super().read(size)
+
+
+def _images(stream: _Bounded, archive: Path) -> Iterator[tuple[str, bytes]]:
+    """Base name and content of each image, in the archive's order."""
+    with tarfile.open(fileobj=stream, mode="r:") as members:
+        for number, member in enumerate(members, 1):
+            members.members.clear()  # type: ignore[attr-defined]  # tarfile keeps every header it has read
+            if number > MOST_MEMBERS:
+                raise _TooLargeError(f"more than {MOST_MEMBERS} members")
+            if _is_image(member, archive):
+                content = members.extractfile(member)
+                data = content.read() if content else b""
+                if len(data) != member.size:
+                    raise EOFError(f"{member.name} is cut short")
+                yield PurePosixPath(member.name).name, data
+    while stream.read(MIB):  # to the end, where gzip compares its checksum
+        pass
+
+
+def _is_image(member: tarfile.TarInfo, archive: Path) -> bool:
+    """Whether to unpack ``member``; raises DataError for what no honest archive of images holds."""
+    where = f"{archive}: member {member.name!r}"
+    reason = unsafe(member.name.removeprefix("./") or ".") if not member.isdir() else _outside(member.name)
+    if reason:
+        raise DataError(f"{where} {reason}: {_advice(archive)}")
+    if not (member.isreg() or member.isdir()) or member.issparse():
+        raise DataError(f"{where} is a link, device or other special file: {_advice(archive)}")
+    if member.size > LARGEST_MEMBER:
+        raise DataError(f"{where} has {member.size} bytes, more than any image here: {_advice(archive)}")
+    base = PurePosixPath(member.name).name
+    return member.isreg() and base.lower().endswith(".png") and not base.startswith(".")
+
+
+def _outside(folder: str) -> str | None:
+    return "leads out of the folder" if folder.startswith("/") or ".." in PurePosixPath(folder).parts else None
+
+
+def _place(path: Path, data: bytes) -> None:
+    """Whole or not at all, and a link that stands there is replaced rather than followed; not synced, for speed."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.unlink(missing_ok=True)
+    with io.FileIO(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+        file.write(data)
+    temporary.replace(path)
+
+
+def _need_space(images: Path, size: int) -> None:
+    free = shutil.disk_usage(images).free
+    if size > free:  # PNG files hardly shrink in an archive
+        raise EnvironmentProblem(f"{images} has {free / 1e9:.1f} GB free and needs {size / 1e9:.1f} GB: make room")
+
+
+def _advice(archive: Path) -> str:
+    if archive.is_symlink():
+        return f"get a good copy into the mirror, {archive.resolve().parent}, and run again"
+    return "delete it and run again, so that it is fetched anew"

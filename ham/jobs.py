@@ -1,0 +1,45 @@
+"""The frame around a job of the workflow: where it logs, and how it ends when something is wrong."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ham.errors import HamError
+from ham.provenance import check_source
+
+
+@contextmanager
+def job(snakemake: Any, module: str | None = None) -> Iterator[None]:
+    """Log a job to its log file with times, and to the terminal with its rule and wildcards.
+
+    A HamError ends the job with its one sentence; anything else is our mistake and leaves its traceback in the log.
+    ``module`` does the work: its source digest must be the one that the workflow planned with (``params.code``).
+    """
+    log = logging.getLogger("ham")
+    log.setLevel(logging.INFO)
+    Path(snakemake.log[0]).parent.mkdir(parents=True, exist_ok=True)
+    title = " ".join([snakemake.rule, *(value for key, value in snakemake.wildcards.items() if key != "dataset")])
+    for handler, form in (
+        (logging.FileHandler(snakemake.log[0], mode="w"), "%(asctime)s %(levelname)s %(message)s"),
+        (logging.StreamHandler(sys.stderr), f"[{title}] %(message)s"),
+    ):
+        handler.setFormatter(logging.Formatter(form, "%Y-%m-%d %H:%M:%S"))
+        log.addHandler(handler)
+    try:
+        if module is not None:
+            check_source(snakemake.params.code, module)
+        yield
+    except HamError as error:
+        log.error("%s", error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        log.error("interrupted")
+        sys.exit(130)
+    except Exception:
+        log.exception("an unexpected error in %s, please report it with this log", snakemake.rule)
+        sys.exit(1)

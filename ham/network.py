@@ -1,0 +1,214 @@
+"""The network: an edited torchvision ResNet, foreground attention and a head that makes class activation maps.
+
+Section numbers refer to docs/method.md. Module names are those of the published checkpoints, so that weights pass in
+and out without a translation table.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+
+from ham.training.settings import NetworkSettings
+
+# strides of layer1 … layer4, and their dilations when dilation is on (section 1)
+SURGERY: dict[tuple[bool, int], tuple[tuple[int, ...], tuple[int, ...]]] = {
+    (True, 32): ((1, 2, 2, 2), (1, 1, 1, 2)),
+    (True, 16): ((1, 2, 2, 1), (1, 1, 1, 2)),
+    (True, 8): ((1, 2, 1, 1), (1, 1, 2, 4)),
+    (False, 32): ((2, 2, 2, 2), (1, 1, 1, 2)),
+    (False, 16): ((1, 2, 2, 2), (1, 1, 2, 4)),
+    (False, 8): ((1, 2, 2, 1), (1, 2, 4, 6)),
+}
+HEAD_CHANNELS = 512
+
+
+class Output(NamedTuple):
+    """What the network says of a batch of B images, C findings, maps of side h."""
+
+    logit_abnormality: Tensor  # [B, 1]
+    logit_class: Tensor  # [B, C]
+    cam_abnormality: Tensor  # [B, 1, h, h], >= 0
+    cam_class: Tensor  # [B, C, h, h], >= 0
+
+
+def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
+
+
+class ForegroundAttention(nn.Module):
+    """Channel and position attention inside the foreground block (section 1, steps 2 to 4): [B, M, h, w] -> the
+    same."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 1, kernel_size=1, bias=False)
+        self.channel_fc = nn.Sequential(
+            nn.Linear(channels, channels // 8, bias=False), nn.ReLU(), nn.Linear(channels // 8, channels, bias=False)
+        )
+        self.conv2 = nn.Conv2d(channels, channels, kernel_size=1, bias=False)
+        self.conv3 = nn.Conv2d(channels, 1, kernel_size=1, bias=False)
+        self.conv4 = nn.Conv2d(1, 1, kernel_size=3, padding=1, bias=False)
+        self.bn4 = nn.BatchNorm2d(1)
+        self.gamma = nn.Parameter(torch.zeros(1))
+
+    def forward(self, u: Tensor) -> Tensor:
+        weights = self.conv1(u).flatten(2).softmax(dim=2)
+        pooled = (u.flatten(2) * weights).sum(dim=2)
+        gate = torch.sigmoid(self.channel_fc(pooled))
+        x = self.conv2(u) * gate[:, :, None, None]
+        z = self.conv3(x)
+        z = z * torch.sigmoid(self.bn4(self.conv4(z)))
+        return self.gamma * z + u
+
+
+class ForegroundBlock(nn.Module):
+    """Feature map [B, F, h, w] -> foreground features [B, F / 4, h, w] (section 1)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        channels = features // 4
+        self.conva = nn.Sequential(conv3x3(features, channels), nn.BatchNorm2d(channels))
+        self.fa = ForegroundAttention(channels)
+        self.convb = nn.Sequential(conv3x3(channels, channels), nn.BatchNorm2d(channels))
+
+    def forward(self, e: Tensor) -> Tensor:
+        return self.convb(self.fa(self.conva(e)))
+
+
+class Layers(nn.Module):
+    """All layers with weights, under the names of the published state dict (``model.…``)."""
+
+    def __init__(self, findings: int, settings: NetworkSettings) -> None:
+        super().__init__()
+        backbone = edited_backbone(settings)
+        features = backbone.fc.in_features
+        self.conv1, self.bn1 = backbone.conv1, backbone.bn1
+        self.layer1, self.layer2, self.layer3, self.layer4 = (getattr(backbone, f"layer{n}") for n in (1, 2, 3, 4))
+        self.fa_layer: nn.Module | None = ForegroundBlock(features) if settings.foreground_attention else None
+        joined = features + features // 4 if settings.foreground_attention else features
+        self.cls_head = nn.Sequential(conv3x3(joined, HEAD_CHANNELS), nn.BatchNorm2d(HEAD_CHANNELS))
+        self.anomaly_fc = nn.Linear(HEAD_CHANNELS, 1, bias=False)
+        self.cls_fc = nn.Linear(HEAD_CHANNELS, findings, bias=False)
+        self.apply(_initialise)
+        for classifier in (self.anomaly_fc, self.cls_fc):
+            nn.init.uniform_(classifier.weight, -1 / math.sqrt(HEAD_CHANNELS), 1 / math.sqrt(HEAD_CHANNELS))
+
+
+class HierarchicalAttentionNetwork(nn.Module):
+    """Images [B, 3, S, S] -> :class:`Output`. Refined maps are made where they are used, see :func:`refined_maps`."""
+
+    def __init__(self, findings: int, settings: NetworkSettings) -> None:
+        super().__init__()
+        self.lse_sharpness = settings.lse_sharpness
+        self.model = Layers(findings, settings)
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if settings.pooling else nn.Identity()
+        self.dropout = nn.Dropout2d(settings.dropout)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Last map of the head, h: [B, 512, S / downsampling, S / downsampling]."""
+        m = self.model
+        e = self.pool(F.relu(m.bn1(m.conv1(images))))
+        e = m.layer4(m.layer3(m.layer2(m.layer1(e))))
+        if m.fa_layer is not None:
+            e = torch.cat([e, m.fa_layer(e)], dim=1)
+        h: Tensor = self.dropout(F.relu(m.cls_head(e)))
+        return h
+
+    def forward(self, images: Tensor) -> Output:
+        h = self.features(images)
+        with torch.autocast(h.device.type, enabled=False):  # pooling, logits and maps stay in full precision
+            h = h if h.dtype == torch.float64 else h.float()
+            pooled = lse_pooling(h, self.lse_sharpness)
+            abnormality, findings = self.model.anomaly_fc, self.model.cls_fc
+            return Output(
+                abnormality(pooled),
+                findings(pooled),
+                class_activation_maps(h, abnormality.weight),
+                class_activation_maps(h, findings.weight),
+            )
+
+
+def lse_pooling(h: Tensor, sharpness: float) -> Tensor:
+    """(logsumexp over positions of r h - log of their number) / r: [B, K, h, w] -> [B, K]."""
+    flat = h.flatten(2)
+    return (torch.logsumexp(sharpness * flat, dim=2) - math.log(flat.shape[2])) / sharpness
+
+
+def class_activation_maps(h: Tensor, weight: Tensor) -> Tensor:
+    """ReLU of h weighted by a classifier's detached weights: [B, K, h, w], [C, K] -> [B, C, h, w]."""
+    return F.relu(F.conv2d(h, weight.detach()[:, :, None, None]))
+
+
+def normalised_maps(maps: Tensor, size: int) -> Tensor:
+    """Raw maps [N, h, w] resized to [N, size, size] (bilinear, corners aligned) and min-max scaled to [0, 1] one by
+    one.
+
+    A constant map gives 0 (its divisor is 1e-5), which is how a map that is zero everywhere predicts nothing.
+    """
+    resized = F.interpolate(maps[:, None], size=(size, size), mode="bilinear", align_corners=True)[:, 0]
+    low = resized.amin(dim=(1, 2), keepdim=True)
+    spread = resized.amax(dim=(1, 2), keepdim=True) - low
+    return (resized - low) / torch.where(spread == 0, torch.full_like(spread, 1e-5), spread)
+
+
+def refined_maps(maps: Tensor, size: int, threshold: float = 0.4, slope: float = 100.0) -> Tensor:
+    """Refined maps, R of section 1: sigmoid(slope (normalised map - threshold)), [N, h, w] -> [N, size, size]."""
+    return torch.sigmoid(slope * (normalised_maps(maps, size) - threshold))
+
+
+def edited_backbone(settings: NetworkSettings) -> ResNet:
+    """torchvision's own network with the strides, dilations and projections of section 1."""
+    backbone: ResNet = getattr(torchvision.models, settings.architecture)(weights=None)
+    strides, dilations = SURGERY[settings.pooling, settings.downsampling]
+    inputs = backbone.conv1.out_channels
+    for number, stride in enumerate(strides, 1):
+        stage = getattr(backbone, f"layer{number}")
+        dilation = dilations[number - 1] if settings.dilation else 1
+        for index, block in enumerate(stage):
+            _edit(block, stride if index == 0 else 1, dilation)
+        outputs = _outputs(stage[0])
+        stage[0].downsample = (
+            nn.Sequential(nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+            if stride != 1 or inputs != outputs
+            else None
+        )
+        inputs = outputs
+    return backbone
+
+
+def _edit(block: nn.Module, stride: int, dilation: int) -> None:
+    """Stride and dilation go to the convolution torchvision would give them: Bottleneck.conv2, BasicBlock.conv1."""
+    if not isinstance(block, Bottleneck | BasicBlock):
+        raise TypeError(f"not a residual block: {type(block).__name__}")
+    conv = block.conv2 if isinstance(block, Bottleneck) else block.conv1
+    conv.stride = (stride, stride)
+    conv.dilation = conv.padding = (dilation, dilation)
+    block.stride = stride
+
+
+def _outputs(block: nn.Module) -> int:
+    last = block.conv3 if isinstance(block, Bottleneck) else block.conv2
+    assert isinstance(last, nn.Conv2d)
+    return last.out_channels
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def predicted_regions(
+    maps: Tensor, size: int, threshold: float = 0.4, slope: float = 100.0, certainty: float = 0.999
+) -> Tensor:
+    """Where a refined map is at least ``certainty``: [N, h, w] -> bool [N, size, size].
+
+    The sigmoid is monotone, so the normalised map is compared with its inverse (0.46907 by default).
+    """
+    return normalised_maps(maps, size) >= threshold + math.log(certainty / (1 - certainty)) / slope

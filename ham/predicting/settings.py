@@ -1,0 +1,13 @@
+"""What testing can be told. Light to import: the workflow reads it before the first job."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class PredictionSettings(BaseModel):
+    """How a trained network is run over the test images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    batch_size: int = Field(24, ge=1, description="images at once; only memory and speed depend on it")

@@ -1,0 +1,344 @@
+"""Figures of an experiment: ROC curves, T(IoU) and T(IoR) over the threshold, training curves; each as svg and png."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from ham.errors import DataError
+from ham.reporting import style
+from ham.reporting.published import PublishedRow, applies_to, read_published
+from ham.reporting.results import SplitResult, read, variants_of
+from ham.reporting.settings import ReportingSettings
+from ham.reporting.tables import PAIR_COLUMN
+from ham.reporting.views import FLOORS, METRICS
+
+RATES = np.linspace(0, 1, 101)  # false positive rates at which ROC curves are averaged
+LEVELS = np.linspace(0, 1, 201)[1:]  # thresholds of the T(IoU) and T(IoR) curves
+CURVES = {
+    "loss": "loss, weighted sum",
+    "loss_abnormality": "abnormality loss",
+    "loss_classification": "classification loss",
+    "loss_box": "box loss",
+    "loss_bound": "attention bound loss",
+    "loss_union": "attention union loss",
+    "validation_loss": "validation loss",
+    "validation_auc": "validation AUC",
+    "validation_auc_published": "validation AUC, release's mean",
+    "validation_auc_abnormality": "validation AUC, abnormality",
+    "validation_accuracy": "validation accuracy",
+}
+
+
+def write_roc(splits: Sequence[Path], output_stem: Path, settings: ReportingSettings) -> None:
+    """ROC curves of every finding: a thin line a split, a bold one their mean at equal false positive rate.
+
+    Writes ``output_stem``.svg and .png. DataError where the splits are of several experiments.
+    """
+    results = _of_one_experiment(splits)
+    names = list(dict.fromkeys(name for result in results for name in result.roc))
+    with style.styled():
+        if not names:
+            return _empty(output_stem, "No finding has a ROC curve in these splits.")
+        columns = 5
+        made = style.figure(10, 2.05 * -(-len(names) // columns) + 0.6)
+        axes = style.grid_of_axes(made, len(names), columns, sharex=True, sharey=True)
+        for cell, name in zip(axes, names, strict=True):
+            _roc_panel(cell, name, results)
+        style.label_bottom(axes, columns, "false positive rate")
+        made.supylabel("true positive rate", fontsize=8, color=style.INK)
+        several = "thin: a split; bold: their mean; number: mean AUC ± sd"
+        _title(made, results, "ROC curves", several if len({r.split for r in results}) > 1 else "number: AUC")
+        _variant_legend(made, results)
+        style.save(made, output_stem)
+
+
+def _roc_panel(cell: Axes, name: str, results: Sequence[SplitResult]) -> None:
+    cell.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=0.8, linestyle=":")
+    for index, group in enumerate(variants_of(results).values()):
+        colour, line = style.series(index)
+        curves = [curve for result in group if (curve := _roc_at_rates(result, name)) is not None]
+        for curve in curves if len(curves) > 1 else ():
+            cell.plot(RATES, curve, color=colour, linewidth=0.6, alpha=0.45)
+        if curves:
+            cell.plot(RATES, np.mean(curves, axis=0), color=colour, linestyle=line, linewidth=1.6)
+        text = _mean_sd([value for result in group if (value := _auc(result, name)) is not None])
+        y = 0.05 + 0.11 * (len(variants_of(results)) - 1 - index)
+        cell.text(0.97, y, text, transform=cell.transAxes, ha="right", fontsize=7.5, color=colour)
+    cell.set_title(name)
+    cell.set(xlim=(0, 1), ylim=(0, 1.01), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
+
+
+def _roc_at_rates(result: SplitResult, name: str) -> np.ndarray | None:
+    """True positive rate at ``RATES`` (float64 [101]); None where the AUC is undefined."""
+    curve = result.roc.get(name) or {}
+    fpr, tpr = (np.array(curve.get(axis) or [], dtype=np.float64) for axis in ("fpr", "tpr"))
+    if not len(fpr) or len(fpr) != len(tpr) or not (np.isfinite(fpr).all() and np.isfinite(tpr).all()):
+        return None
+    out = np.interp(RATES, fpr, tpr)
+    out[0] = 0.0
+    return out
+
+
+def _auc(result: SplitResult, name: str) -> float | None:
+    rows = result.metrics.get("classification") or []
+    values = [row["value"] for row in rows if row["metric"] == "auc" and row["finding"] == name]
+    return float(values[0]) if values and values[0] is not None else None
+
+
+def _mean_sd(values: Sequence[float]) -> str:
+    if not values:
+        return "undefined"
+    text = f"{np.mean(values):.3f}"
+    return text + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
+
+
+def write_thresholds(
+    splits: Sequence[Path], metric: Literal["t_iou", "t_ior"], output_stem: Path, settings: ReportingSettings
+) -> None:
+    """T(IoU) or T(IoR) over the threshold, the variants and the maps that never look at the image.
+
+    Two large panels: the mean over findings, and without Cardiomegaly; below, a small one a finding. Lines are over the
+    pairs of all splits, the band is the range of the splits. Writes ``output_stem``.svg and .png.
+    """
+    results = _of_one_experiment(splits)
+    findings = list(dict.fromkeys(name for result in results for name in result.boxed_findings))
+    published = _published(results, metric, settings)
+    with style.styled():
+        if not findings:
+            return _empty(output_stem, "No test image of this experiment has boxes: there is no localization to score.")
+        columns, small = 4, -(-len(findings) // 4)
+        made = style.figure(10, 3.6 + 1.75 * small)
+        grid = made.add_gridspec(1 + small, 2 * columns, height_ratios=[2.0] + [1.0] * small)
+        means: list[tuple[str, list[str]]] = [(f"mean of {len(findings)} findings", findings)]
+        for name in results[0].left_out:
+            rest = [finding for finding in findings if finding != name]
+            means.append((f"mean of {len(rest)} without {name}", rest))
+        width = 2 * columns // len(means)
+        for index, (title, members) in enumerate(means):
+            cell = made.add_subplot(grid[0, index * width : (index + 1) * width])
+            _threshold_panel(cell, title, members, metric, results, published, large=True)
+        cells: list[Axes] = []
+        for index, finding in enumerate(findings):
+            row, column = divmod(index, columns)
+            cells.append(made.add_subplot(grid[1 + row, 2 * column : 2 * column + 2]))
+            title = f"{finding} ({_pairs(results, finding)})"
+            _threshold_panel(cells[-1], title, [finding], metric, results, published, large=False)
+        style.label_bottom(cells, columns, f"threshold on {METRICS[metric][2:-1]}")
+        made.supylabel(f"{METRICS[metric]}: share of pairs at or above the threshold", fontsize=8, color=style.INK)
+        about = "lines: all pairs of all splits; band: range of the splits; in brackets: pairs"
+        about = about if len({result.split for result in results}) > 1 else "in brackets: pairs"
+        _title(made, results, METRICS[metric], about, images="with boxes")
+        _variant_legend(made, results, floors=True, published=_labels(published))
+        style.save(made, output_stem)
+
+
+def _threshold_panel(
+    cell: Axes,
+    title: str,
+    findings: Sequence[str],
+    metric: str,
+    results: Sequence[SplitResult],
+    published: Sequence[PublishedRow],
+    large: bool,
+) -> None:
+    for index, label in enumerate(_labels(published)):
+        rows = [row for row in published if row.label == label]
+        marker, size = "Dsv^"[index % 4], 4.0 if large else 2.8
+        values = [row.mean(findings) for row in rows]
+        cell.plot(
+            [row.threshold for row in rows],
+            values,
+            marker,
+            color=style.FAINT,
+            markersize=size,
+            fillstyle="none",
+            zorder=3,
+        )
+    column = PAIR_COLUMN[metric]
+    for name, pairs in _floor_pairs(results).items():
+        colour, line = style.FLOOR_LINES.get(name, (style.FAINT, ":"))
+        curve = _share_curve(pairs, findings, column)
+        cell.plot(LEVELS, curve, color=colour, linestyle=line, linewidth=1.4 if large else 1.1)
+    for index, group in enumerate(variants_of(results).values()):
+        colour, line = style.series(index)
+        curves = [_share_curve(result.localization, findings, column) for result in group]
+        if large and len(curves) > 1:
+            known = np.array([curve for curve in curves if np.isfinite(curve).all()])
+            if len(known):
+                cell.fill_between(LEVELS, known.min(axis=0), known.max(axis=0), color=colour, alpha=0.15, linewidth=0)
+        pooled = _share_curve(pd.concat([result.localization for result in group]), findings, column)
+        cell.plot(LEVELS, pooled, color=colour, linestyle=line, linewidth=2.0 if large else 1.5)
+    cell.set_title(title)
+    ticks = (0, 0.1, 0.3, 0.5, 0.7, 0.9) if large else (0.1, 0.3, 0.5, 0.7)
+    cell.set(xlim=(0, 1), ylim=(0, 1.01), xticks=ticks, yticks=(0, 0.25, 0.5, 0.75, 1) if large else (0, 0.5, 1))
+
+
+def _share_curve(pairs: pd.DataFrame, findings: Sequence[str], column: str) -> np.ndarray:
+    """Mean over the findings that have pairs of the share at or above each of ``LEVELS``; NaN where there is no pair."""
+    shares = []
+    for finding in findings:
+        values = np.sort(pairs.loc[pairs["finding"] == finding, column].to_numpy(dtype=np.float64))
+        if len(values):
+            shares.append(1 - np.searchsorted(values, LEVELS, side="left") / len(values))
+    return np.mean(shares, axis=0) if shares else np.full(len(LEVELS), math.nan)
+
+
+def _published(results: Sequence[SplitResult], metric: str, settings: ReportingSettings) -> list[PublishedRow]:
+    if not settings.published or not applies_to(results[0].truth):
+        return []
+    return [row for row in read_published() if row.metric == metric]
+
+
+def _labels(published: Sequence[PublishedRow]) -> list[str]:
+    return list(dict.fromkeys(row.label for row in published))
+
+
+def _floor_pairs(results: Sequence[SplitResult]) -> dict[str, pd.DataFrame]:
+    """Pairs of each floor, each split once: every variant of a split has the same."""
+    once: dict[str, SplitResult] = {}
+    for result in results:
+        if len(result.floors):
+            once.setdefault(result.split, result)
+    tables = [result.floors for result in once.values()]
+    if not tables:
+        return {}
+    pairs = pd.concat(tables, ignore_index=True)
+    names = sorted(pairs["floor"].unique(), key=lambda name: (list(FLOORS).index(name) if name in FLOORS else 99, name))
+    return {name: pairs[pairs["floor"] == name] for name in names}
+
+
+def _pairs(results: Sequence[SplitResult], finding: str) -> str:
+    first = next(iter(variants_of(results).values()))
+    return f"{sum(int((result.localization['finding'] == finding).sum()) for result in first):,}"
+
+
+def write_training(splits: Sequence[Path], output_stem: Path, settings: ReportingSettings) -> None:
+    """Every loss term and validation metric over the epochs, one line a split (a colour a variant where there are several).
+
+    Writes ``output_stem``.svg and .png.
+    """
+    results = [result for result in _of_one_experiment(splits) if result.history is not None]
+    names = _curve_names(results, settings)
+    with style.styled():
+        if not names:
+            return _empty(output_stem, "Nothing was trained here: there is no history of losses.")
+        columns = 5
+        made = style.figure(10, 1.75 * -(-len(names) // columns) + 0.8)
+        axes = style.grid_of_axes(made, len(names), columns, sharex=True)
+        handles: dict[str, object] = {}
+        for cell, (name, title) in zip(axes, names.items(), strict=True):
+            _training_panel(cell, name, title, results, handles)
+        style.label_bottom(axes, columns, "epoch")
+        about = "losses: means over the steps of an epoch; validation: at the end of each epoch"
+        _title(made, results, "Training", about, images="")
+        made.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(len(handles), 8))
+        style.save(made, output_stem)
+
+
+def _training_panel(
+    cell: Axes, name: str, title: str, results: Sequence[SplitResult], handles: dict[str, object]
+) -> None:
+    variants = list(variants_of(results))
+    seen: list[float] = []
+    for index, result in enumerate(results):
+        history = result.history
+        if history is None or name not in history.columns:
+            continue
+        colour, line = style.series(variants.index(result.variant) if len(variants) > 1 else index)
+        values = history[name].astype(float)
+        seen += values[np.isfinite(values)].tolist()
+        marker = "o" if len(history) == 1 else None
+        drawn = cell.plot(
+            history["epoch"], values, color=colour, linestyle=line, linewidth=1.1, marker=marker, markersize=3
+        )
+        handles.setdefault(result.variant if len(variants) > 1 else result.split, drawn[0])
+    cell.set_title(title)
+    cell.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    if name == "learning_rate":
+        cell.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    if seen and max(seen) == min(seen) == 0:
+        cell.set_ylim(-0.05, 1)
+        cell.text(0.5, 0.5, "0 throughout", transform=cell.transAxes, ha="center", color=style.FAINT, fontsize=7.5)
+    elif name.startswith("loss"):
+        cell.set_ylim(bottom=0)
+
+
+def _curve_names(results: Sequence[SplitResult], settings: ReportingSettings) -> dict[str, str]:
+    """Columns to draw and their titles: those of ``CURVES``, the shown thresholds, and whatever else begins with loss_."""
+    wanted = dict(CURVES)
+    for result in results:
+        assert result.history is not None
+        wanted |= {
+            column: column.replace("_", " ") for column in result.history.columns if column.startswith("loss_")
+        } | CURVES
+    for metric, levels in (("t_iou", settings.t_iou_thresholds), ("t_ior", settings.t_ior_thresholds)):
+        wanted |= {f"validation_{metric}_{level:g}": f"validation {METRICS[metric]} at {level:g}" for level in levels}
+    wanted["learning_rate"] = "learning rate"
+    if not any(_differs(result.history) for result in results):
+        wanted.pop("validation_auc_published")
+    drawn = {name for result in results if result.history is not None for name in _filled(result.history)}
+    return {name: title for name, title in wanted.items() if name in drawn}
+
+
+def _differs(history: pd.DataFrame | None) -> bool:
+    both = ("validation_auc", "validation_auc_published")
+    if history is None or not set(both) <= set(history.columns):
+        return False
+    return not np.allclose(history[both[0]].astype(float), history[both[1]].astype(float), equal_nan=True)
+
+
+def _filled(history: pd.DataFrame) -> Iterable[str]:
+    return (str(name) for name in history.columns if history[name].notna().any())
+
+
+def _of_one_experiment(splits: Sequence[Path]) -> list[SplitResult]:
+    results = read(splits)
+    names = {result.experiment for result in results}
+    if len(names) != 1:
+        raise DataError(f"A figure is of one experiment, not of {len(names)}: {', '.join(sorted(names))}.")
+    return results
+
+
+def _title(made: Figure, results: Sequence[SplitResult], what: str, about: str, images: str = "all") -> None:
+    first = results[0]
+    group = variants_of(results)[first.variant]
+    pairs = [result.images(boxes=images == "with boxes") for result in group]
+    present, listed = (sum(pair[i] for pair in pairs) for i in (0, 1))
+    several = f"{len(group)} splits" if len(group) > 1 else f"split {first.split}"
+    parts = [part for part in (several, there, about) if part]
+    made.suptitle(f"{what}, {first.experiment} on {first.dataset}\n{'; '.join(parts)}", fontsize=9, x=0.01, ha="left")
+
+
+def _variant_legend(
+    made: Figure, results: Sequence[SplitResult], floors: bool = False, published: Sequence[str] = ()
+) -> None:
+    handles = [
+        Line2D([], [], color=style.series(index)[0], linestyle=style.series(index)[1], linewidth=2, label=name)
+        for index, name in enumerate(variants_of(results))
+    ]
+    for name in _floor_pairs(results) if floors else ():
+        colour, line = style.FLOOR_LINES.get(name, (style.FAINT, ":"))
+        handles.append(Line2D([], [], color=colour, linestyle=line, linewidth=1.4, label=FLOORS.get(name, name)))
+    for index, label in enumerate(published):
+        marker = "Dsv^"[index % 4]
+        about = f"{label} (other protocol)"
+        handles.append(
+            Line2D([], [], color=style.FAINT, marker=marker, fillstyle="none", linestyle="", markersize=4, label=about)
+        )
+    made.legend(handles=handles, loc="outside lower center", ncols=5)
+
+
+def _empty(output_stem: Path, sentence: str) -> None:
+    made = style.figure(7, 1.2)
+    style.message(made, sentence)
+    style.save(made, output_stem)

@@ -1,0 +1,204 @@
+"""Reading the result folders of splits: results/<dataset>/<experiment>/<variant>/<split>/."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ham.errors import DataError
+
+WITHOUT = "mean_without_"
+TEXT = {"image": str, "patient": str, "finding": str, "floor": str}  # columns that may look like numbers
+HEADER_BYTES = 100_000_000
+LOCALIZATION_COLUMNS = ("image", "patient", "finding", "boxes", "iou", "ior", "score")
+FLOOR_COLUMNS = ("floor", "image", "patient", "finding", "iou", "ior")
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """One split of one variant of one experiment; each file of its folder is read when asked for."""
+
+    folder: Path
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """metrics.json; DataError where it is absent, no JSON, or says not what it is about."""
+        metrics = _json(self.folder / "metrics.json", required=True)
+        missing = [key for key in ("dataset", "experiment", "variant", "split") if key not in metrics]
+        if missing:
+            raise DataError(f"{self.folder / 'metrics.json'} lacks {', '.join(missing)}; score this split again.")
+        return metrics
+
+    @property
+    def dataset(self) -> str:
+        """The data set's key, such as nih."""
+        return str(self.metrics["dataset"])
+
+    @property
+    def truth(self) -> str:
+        """Whose labels and boxes the scores compare with; the data set's own unless metrics.json names another."""
+        return str(self.metrics.get("truth", self.dataset))
+
+    @property
+    def experiment(self) -> str:
+        """Such as localization-5fold."""
+        return str(self.metrics["experiment"])
+
+    @property
+    def variant(self) -> str:
+        """Such as ham."""
+        return str(self.metrics["variant"])
+
+    @property
+    def split(self) -> str:
+        """Such as fold1."""
+        return str(self.metrics["split"])
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """listed and present test images, patients, pairs."""
+        return dict(self.metrics.get("counts", {}))
+
+    def images(self, boxes: bool = False) -> tuple[int, int]:
+        """Test images present and listed; with ``boxes`` those of the list that localization is tested on."""
+        names = ("boxes_present", "boxes_listed") if boxes and "boxes_listed" in self.counts else ("present", "listed")
+        present, listed = (int(self.counts.get(name) or 0) for name in names)
+        return present, listed
+
+    @property
+    def left_out(self) -> list[str]:
+        """Findings without which a second mean is taken, such as Cardiomegaly."""
+        names = dict.fromkeys(str(row["finding"]) for row in self.metrics.get("localization") or [])
+        return [name.removeprefix(WITHOUT) for name in names if name.startswith(WITHOUT)]
+
+    @property
+    def prior_from(self) -> str:
+        """Which boxes the location prior knows."""
+        return str(self.metrics.get("location_prior_from", ""))
+
+    @property
+    def boxed_findings(self) -> list[str]:
+        """Findings with localization scores, in the data set's order."""
+        return findings_of(self.metrics.get("localization") or [])
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        """run.json, or nothing where the variant was not trained here."""
+        return _json(self.folder / "run.json", required=False)
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Training settings, from run.json or the card of the tested weights; nothing where neither holds them."""
+        if "settings" in self.run:
+            return dict(self.run["settings"])
+        settings = _card(self.folder / "model.safetensors").get("settings") or {}
+        return dict(json.loads(settings) if isinstance(settings, str) else settings)
+
+    @cached_property
+    def roc(self) -> dict[str, dict[str, list[float]]]:
+        """curves.json's ROC curves: finding to fpr and tpr."""
+        return dict(_json(self.folder / "curves.json", required=False).get("roc") or {})
+
+    @cached_property
+    def history(self) -> pd.DataFrame | None:
+        """history.csv, a row an epoch; None where the variant was not trained here."""
+        return _csv(self.folder / "history.csv", ("epoch",))
+
+    @cached_property
+    def localization(self) -> pd.DataFrame:
+        """localization.csv, a row a pair of image and finding; empty where no test image has boxes."""
+        return _table(self.folder / "localization.csv", LOCALIZATION_COLUMNS)
+
+    @cached_property
+    def floors(self) -> pd.DataFrame:
+        """floors.csv: the same pairs for each map that never looks at the image; empty where there are none."""
+        return _table(self.folder / "floors.csv", FLOOR_COLUMNS)
+
+
+def read(folders: Iterable[Path | str]) -> list[SplitResult]:
+    """The result folders as SplitResult, in the given order; DataError where one has no metrics.json."""
+    results = [SplitResult(Path(folder)) for folder in folders]
+    for result in results:
+        _ = result.metrics
+    return results
+
+
+def findings_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Findings of a list of metric rows in their order, without means and abnormality."""
+    names = dict.fromkeys(str(row["finding"]) for row in rows)
+    return [name for name in names if is_finding(name)]
+
+
+def is_finding(name: str) -> bool:
+    """Whether a row's finding is one, and not a mean over findings or the abnormality score."""
+    return name not in ("", "mean", "abnormality") and not name.startswith(WITHOUT)
+
+
+def prior_note(results: Sequence[SplitResult]) -> str:
+    """A sentence on what the location prior knows; empty where it is not recorded."""
+    sources = dict.fromkeys(result.prior_from for result in results if result.boxed_findings and result.prior_from)
+    return f"The location prior is made from {' or '.join(sources)}." if sources else ""
+
+
+def variants_of(results: Sequence[SplitResult]) -> dict[str, list[SplitResult]]:
+    """Results of each variant, in order of first appearance."""
+    groups: dict[str, list[SplitResult]] = {}
+    for result in results:
+        groups.setdefault(result.variant, []).append(result)
+    return groups
+
+
+def experiments_of(results: Sequence[SplitResult]) -> dict[str, list[SplitResult]]:
+    """Results of each experiment, in order of first appearance."""
+    groups: dict[str, list[SplitResult]] = {}
+    for result in results:
+        groups.setdefault(result.experiment, []).append(result)
+    return groups
+
+
+def _json(path: Path, required: bool) -> dict[str, Any]:
+    if not path.exists():
+        if required:
+            raise DataError(f"{path} is not there; score this split before its report.")
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as problem:
+        raise DataError(f"{path} is not JSON ({problem}); remove it and make it again.") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{path} should hold an object; remove it and make it again.")
+    return value
+
+
+def _card(path: Path) -> dict[str, Any]:
+    """The card in the header of a .safetensors file (its length, eight bytes, then JSON); torch is not needed for it."""
+    if not path.exists():
+        return {}
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, HEADER_BYTES)))
+        return dict(json.loads(header.get("__metadata__", {}).get("card", "{}")))
+    except (ValueError, AttributeError):
+        raise DataError(f"{path} has no header that can be read; train this split again.") from None
+
+
+def _csv(path: Path, needed: Sequence[str]) -> pd.DataFrame | None:
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    table = pd.read_csv(path, dtype=TEXT, keep_default_na=False, na_values=["", "nan", "NaN"])
+    missing = [column for column in needed if column not in table.columns]
+    if missing:
+        raise DataError(f"{path} lacks the column {', '.join(missing)}; remove it and make it again.")
+    return table
+
+
+def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    table = _csv(path, columns)
+    return pd.DataFrame(columns=list(columns)) if table is None else table

@@ -1,0 +1,111 @@
+"""How figures look: colours that colour-blind readers can tell apart, one size of type, files that are equal bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ham.files import written
+
+# Okabe and Ito's palette
+BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK = (
+    "#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#222222",
+)  # fmt: skip
+SERIES = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+FLOOR_LINES: dict[str, tuple[str, str]] = {
+    "location-prior": ("#222222", "--"),
+    "random-map": ("#777777", ":"),
+    "whole-image": ("#999999", "-."),
+}
+INK, FAINT, GRID = "#222222", "#666666", "#E4E4E4"
+BOX_COLOUR, REGION_COLOUR = "#56B4E9", "#E69F00"  # truth, prediction
+RC: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": "#888888",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "lines.linewidth": 1.3,
+    "lines.solid_capstyle": "round",
+    "text.parse_math": False,  # a finding's name is text, whatever it holds
+    "svg.hashsalt": "ham",  # ids that do not change from run to run
+    "svg.fonttype": "path",
+    "path.simplify": True,
+    "path.simplify_threshold": 0.3,
+    "savefig.facecolor": "white",
+}
+PNG_DPI = 150
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The style, for the figures made and saved inside."""
+    with matplotlib.rc_context(RC):
+        yield
+
+
+def series(index: int) -> tuple[str, str]:
+    """Colour and line style of the index-th line; past the palette the line style changes."""
+    return SERIES[index % len(SERIES)], ("-", "--", ":", "-.")[index // len(SERIES) % 4]
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure of ``width`` x ``height`` inches, drawn by Agg, outside pyplot's list of figures."""
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
+def grid_of_axes(made: Figure, count: int, columns: int, **options: Any) -> list[Axes]:
+    """``count`` axes in rows of ``columns``; the cells left over stay empty."""
+    rows = -(-count // columns)
+    cells = made.subplots(rows, columns, squeeze=False, **options).ravel().tolist()
+    for cell in cells[count:]:
+        cell.set_axis_off()
+    for index in range(max(count - columns, 0), count):
+        cells[index].tick_params(labelbottom=True)
+    return list(cells[:count])
+
+
+def label_bottom(cells: Sequence[Axes], columns: int, text: str) -> None:
+    """``text`` under the lowest of ``cells`` in each column."""
+    for cell in cells[max(len(cells) - columns, 0) :]:
+        cell.set_xlabel(text, fontsize=7.5)
+
+
+def save(made: Figure, stem: Path) -> None:
+    """Write stem.svg and stem.png; equal figures give equal bytes."""
+    stem = Path(stem)
+    with written(stem.with_name(f"{stem.name}.svg")) as path:
+        made.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+    with written(stem.with_name(f"{stem.name}.png")) as path:
+        made.savefig(path, format="png", dpi=PNG_DPI, metadata={"Software": None})
+
+
+def message(made: Figure, text: str) -> None:
+    """A sentence where there is nothing to draw."""
+    made.text(0.5, 0.5, text, ha="center", va="center", color=FAINT, fontsize=10)

@@ -1,0 +1,193 @@
+"""The tidy table of an experiment: every number of its splits, and mean, standard deviation and pooled value over them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ham.errors import DataError
+from ham.files import write_text
+from ham.reporting import markup, views
+from ham.reporting.results import WITHOUT, SplitResult, prior_note, read, variants_of
+from ham.reporting.settings import ReportingSettings
+
+COLUMNS = (
+    "experiment", "variant", "split", "truth", "kind", "metric", "threshold", "finding", "value", "low", "high", "n",
+)  # fmt: skip
+KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "finding")
+PAIR_COLUMN = {"t_iou": "iou", "t_ior": "ior"}
+Row = dict[str, Any]
+
+
+def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSettings) -> None:
+    """Write the tidy table of one experiment and, beside it, its .md and .tex views.
+
+    ``splits`` are result folders of all splits and variants of the experiment. DataError where they belong to several
+    experiments, or a folder lacks its scores.
+    """
+    results = read(splits)
+    table = tidy(results)
+    output_csv = Path(output_csv)
+    write_text(output_csv, table.to_csv(index=False, lineterminator="\n"))
+    shown = views.build(table, settings, prior_note(results))
+    images = views.images_line(table)
+    write_text(output_csv.with_suffix(".md"), markup.markdown(shown, images))
+    write_text(output_csv.with_suffix(".tex"), markup.latex(shown, images))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A tidy table as ``tidy`` gives it; blank thresholds, values and intervals are NaN, blank findings are ''."""
+    text = dict.fromkeys(COLUMNS[:6], str) | {"finding": str}
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={c: [""] for c in COLUMNS if c not in text})
+
+
+def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
+    """All numbers of one experiment, one a row, with the columns ``COLUMNS``.
+
+    Rows of a split: ``n`` is the number of images or pairs behind the value. With more than one split follow, for each
+    number, ``mean`` and ``sd`` over the splits where it is defined (ddof 1; n = number of these splits) and, for
+    localization, ``pooled``: the share over all pairs of all splits (n = pairs). Kind ``images`` counts the test images
+    that the lists name and that were present, and those of the list with boxes (pooled: their sum). Variants named like a floor are the maps that never
+    look at the image. DataError where the results are of several experiments.
+    """
+    experiments = {result.experiment for result in results}
+    if len(experiments) != 1:
+        raise DataError(f"A table is of one experiment, not of {len(experiments)}: {', '.join(sorted(experiments))}.")
+    rows: list[Row] = []
+    for group in variants_of(results).values():
+        rows += _with_summaries([row for result in group for row in _scored(result)], _pooled_variant(group))
+    rows += _floor_rows(results)
+    rows += _image_rows(results)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table["n"] = table["n"].astype("Int64")
+    return table
+
+
+def _row(result: SplitResult, kind: str, scores: Row, variant: str | None = None) -> Row:
+    value = scores.get("value")
+    threshold = scores.get("threshold")
+    count = scores.get("n")
+    return {
+        "experiment": result.experiment,
+        "variant": result.variant if variant is None else variant,
+        "split": result.split,
+        "truth": result.truth,
+        "kind": kind,
+        "metric": scores["metric"],
+        "threshold": math.nan if threshold is None else float(threshold),
+        "finding": scores.get("finding") or "",
+        "value": math.nan if value is None else float(value),
+        "low": math.nan,
+        "high": math.nan,
+        "n": pd.NA if count is None else int(count),
+    }
+
+
+def _scored(result: SplitResult) -> list[Row]:
+    kinds = ("classification", "localization")
+    return [_row(result, kind, scores) for kind in kinds for scores in result.metrics.get(kind) or []]
+
+
+def _with_summaries(rows: list[Row], pooled: dict[tuple, Row]) -> list[Row]:
+    """Rows of one variant grouped by number: its splits, then mean and sd over them, then the pooled value."""
+    groups: dict[tuple, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(_key(row), []).append(row)
+    if len({row["split"] for row in rows}) < 2:
+        return [row for group in groups.values() for row in group]
+    out: list[Row] = []
+    for key, group in groups.items():
+        values = np.array([row["value"] for row in group], dtype=np.float64)
+        values = values[np.isfinite(values)]
+        mean = float(values.mean()) if len(values) else math.nan
+        sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+        out += group
+        out.append(group[0] | {"split": "mean", "value": mean, "n": len(values)})
+        out.append(group[0] | {"split": "sd", "value": sd, "n": len(values)})
+        if key in pooled:
+            out.append(group[0] | {"split": "pooled"} | pooled[key])
+    return out
+
+
+def _key(row: Row) -> tuple:
+    return tuple("" if isinstance(row[name], float) and math.isnan(row[name]) else row[name] for name in KEY)
+
+
+def _pooled_variant(group: Sequence[SplitResult]) -> dict[tuple, Row]:
+    scored = [
+        _row(result, "localization", scores) for result in group for scores in result.metrics.get("localization") or []
+    ]
+    return _pooled(scored, _joined(result.localization for result in group))
+
+
+def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=["finding", "iou", "ior"])
+
+
+def _pooled(rows: Sequence[Row], pairs: pd.DataFrame) -> dict[tuple, Row]:
+    """Value and n, over all ``pairs``, of each number that ``rows`` name; nothing where there is no pair."""
+    if pairs.empty:
+        return {}
+    values = {
+        (metric, str(finding)): group[column].to_numpy(dtype=np.float64)
+        for metric, column in PAIR_COLUMN.items()
+        for finding, group in pairs.groupby("finding", sort=False)
+    }
+    out: dict[tuple, Row] = {}
+    for row in rows:
+        metric, threshold, name = row["metric"], row["threshold"], row["finding"]
+        if metric not in PAIR_COLUMN:
+            continue
+        parts = [part for (m, finding), part in values.items() if m == metric and _belongs(finding, name)]
+        if parts:
+            shares = [float((part >= threshold).mean()) for part in parts]
+            out[_key(row)] = {"value": float(np.mean(shares)), "n": sum(len(part) for part in parts)}
+    return out
+
+
+def _belongs(finding: str, name: str) -> bool:
+    """Whether pairs of ``finding`` go into the row ``name``: a finding, ``mean`` or ``mean_without_<finding>``."""
+    if name.startswith(WITHOUT):
+        return name != WITHOUT + finding
+    return name in ("mean", finding)
+
+
+def _floor_rows(results: Sequence[SplitResult]) -> list[Row]:
+    """Floors of each split once: they look at the truth only, so that all variants of a split have the same."""
+    once: dict[str, SplitResult] = {}
+    for result in results:
+        if result.metrics.get("floors"):
+            once.setdefault(result.split, result)
+    names = dict.fromkeys(name for result in once.values() for name in result.metrics["floors"])
+    out: list[Row] = []
+    for name in names:
+        rows = [
+            _row(result, "localization", scores, variant=name)
+            for result in once.values()
+            for scores in result.metrics["floors"].get(name) or []
+        ]
+        pairs = _joined(result.floors[result.floors["floor"] == name] for result in once.values())
+        out += _with_summaries(rows, _pooled(rows, pairs))
+    return out
+
+
+def _image_rows(results: Sequence[SplitResult]) -> list[Row]:
+    out: list[Row] = []
+    for group in variants_of(results).values():
+        for name in ("listed", "present", "boxes_listed", "boxes_present"):
+            rows = [
+                _row(result, "images", {"metric": name, "value": result.counts[name], "n": result.counts[name]})
+                for result in group
+                if result.counts.get(name) is not None
+            ]
+            out += rows
+            if len(rows) > 1:
+                total = sum(int(row["n"]) for row in rows)
+                out.append(rows[0] | {"split": "pooled", "value": float(total), "n": total})
+    return out

@@ -1,0 +1,212 @@
+"""From a data set to batches: decoding, augmentation, box masks and collation (docs/method.md, section 3).
+
+A sample carries only the masks it has. Every random draw is a function of (seed, epoch, place in the list), so neither
+the number of loader processes nor a resumed run changes a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+
+from ham.boxes import mask as box_mask
+from ham.boxes import nearest, resized_mask
+from ham.datasets.layout import Dataset
+from ham.errors import DataError
+from ham.losses import Supervision
+from ham.refinement.crf import RefinedMasks
+from ham.training.settings import AugmentationSettings, NormalisationSettings
+
+
+class Draw(NamedTuple):
+    """One random resize, crop and mirror image, in pixels of the resized image."""
+
+    side: int
+    left: int
+    top: int
+    flip: bool
+
+
+class Batch(NamedTuple):
+    """B samples with P box masks among them."""
+
+    image: Tensor  # [B, S, S] uint8, grey
+    labels: Tensor  # [B, C] float32, 1, 0 or nan (unknown)
+    pair_image: Tensor  # [P] int64, row of the batch
+    pair_finding: Tensor  # [P] int64, column of the findings
+    pair_mask: Tensor  # [P, S, S] bool
+    places: Tensor  # [B] int64, place in the list of images
+
+    def supervision(self, device: torch.device) -> Supervision:
+        """The batch's labels and masks on ``device``, as the losses take them."""
+        return Supervision(
+            self.labels.to(device), self.pair_image.to(device), self.pair_finding.to(device), self.pair_mask.to(device)
+        )
+
+
+def dynamic_side(percent: int, size: int) -> int:
+    """Side of an image enlarged by ``percent``; floating point as in the release (1.13 x 100 would give 112)."""
+    return int((1.0 + percent / 100.0) * size)
+
+
+def draw(rng: np.random.Generator, size: int, settings: AugmentationSettings) -> Draw:
+    """One random change for an image of side ``size``."""
+    percent = int(rng.integers(0, settings.max_percent + 1)) if settings.resize == "dynamic" else 0
+    side = dynamic_side(percent, size)
+    left, top = (int(value) for value in rng.integers(0, side - size + 1, 2))
+    return Draw(side, left, top, bool(rng.random() < settings.flip))
+
+
+def read_grey(dataset: Dataset, image: str) -> Image.Image:
+    """A radiograph as one 8-bit channel; RGBA copies of grey images lose nothing. DataError names a damaged file."""
+    path = dataset.path(image)
+    try:
+        with Image.open(path) as file:
+            return file.convert("L") if file.mode != "L" else file.copy()
+    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(
+            f"{path}: cannot be read as an image ({error}); unpack its archive again or remove it."
+        ) from None
+
+
+def change(image: Image.Image, size: int, change: Draw) -> np.ndarray:
+    """Resized (bilinear, Pillow's antialiasing), cut and mirrored image: uint8 [size, size]."""
+    side, left, top, flip = change
+    pixels = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))[top : top + size, left : left + size]
+    return pixels[:, ::-1] if flip else pixels
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Box masks of a data set, or their dense CRF refinement where ``refined`` is given."""
+
+    dataset: Dataset
+    refined: RefinedMasks | None = None
+
+    def findings(self, image: str) -> list[tuple[int, str]]:
+        """Column and name of every finding that has a box in ``image``."""
+        boxed = self.dataset.boxes.get(image, {})
+        return [(column, finding) for column, finding in enumerate(self.dataset.findings) if finding in boxed]
+
+    def __call__(self, image: str, finding: str, size: int, change: Draw) -> np.ndarray:
+        """Mask of a finding under the same change as its image, bool [size, size]."""
+        width, height = self.dataset.size(image)
+        boxes = self.dataset.boxes[image][finding]
+        refined = self.refined.get(image, finding) if self.refined else None
+        if refined is None:
+            return resized_mask(boxes, width, height, change.side, change.left, change.top, size, change.flip)
+        full = box_mask([], width, height)
+        cut, top, left = refined
+        full[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
+        rows = nearest(height, change.side)[change.top : change.top + size]
+        columns = nearest(width, change.side)[change.left : change.left + size]
+        out = full[np.ix_(rows, columns)]
+        return out[:, ::-1] if change.flip else out
+
+
+class Samples(TorchDataset[dict[str, Any]]):
+    """Samples of a list of images. An index is a place in the list, or (epoch, place) to draw random changes.
+
+    ``supervised``: the images whose boxes may be used.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        images: Sequence[str],
+        supervised: Sequence[str],
+        size: int,
+        augmentation: AugmentationSettings | None = None,
+        seed: int = 0,
+        refined: RefinedMasks | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.images = np.array(
+            images, dtype=np.bytes_
+        )  # one buffer: a list of names would be copied page by page in workers
+        self.labels = dataset.labels(images)
+        allowed = set(supervised)
+        self.supervised = np.array([image in allowed for image in images], dtype=bool)
+        self.size = size
+        self.augmentation = augmentation
+        self.seed = seed
+        self.masks = Masks(dataset, refined)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int | tuple[int, int]) -> dict[str, Any]:
+        epoch, place = index if isinstance(index, tuple) else (0, index)
+        image = self.images[place].decode()
+        chosen = Draw(self.size, 0, 0, False)
+        if self.augmentation is not None:
+            chosen = draw(np.random.default_rng((self.seed, epoch, place)), self.size, self.augmentation)
+        pairs = self.masks.findings(image) if self.supervised[place] else []
+        return {
+            "image": change(read_grey(self.dataset, image), self.size, chosen),
+            "labels": self.labels[place],
+            "findings": [column for column, _ in pairs],
+            "masks": [self.masks(image, finding, self.size, chosen) for _, finding in pairs],
+            "index": place,
+        }
+
+
+def collate(samples: Sequence[dict[str, Any]]) -> Batch:
+    """Samples to one :class:`Batch`."""
+    size = samples[0]["image"].shape[0]
+    masks = [mask for sample in samples for mask in sample["masks"]]
+    return Batch(
+        torch.from_numpy(np.stack([sample["image"] for sample in samples])),
+        torch.from_numpy(np.stack([sample["labels"] for sample in samples])),
+        torch.tensor([row for row, sample in enumerate(samples) for _ in sample["findings"]], dtype=torch.int64),
+        torch.tensor([column for sample in samples for column in sample["findings"]], dtype=torch.int64),
+        torch.from_numpy(np.stack(masks) if masks else np.zeros((0, size, size), dtype=bool)),
+        torch.tensor([sample["index"] for sample in samples], dtype=torch.int64),
+    )
+
+
+class Epochs(Sampler[list[tuple[int, int]]]):
+    """Batches of (epoch, place) in an order that depends on seed and epoch only; set ``epoch`` before each.
+
+    A last batch of one image is left out: batch norm has no variance there.
+    """
+
+    def __init__(self, length: int, batch_size: int, seed: int) -> None:
+        self.length, self.batch_size, self.seed = length, batch_size, seed
+        self.epoch = 1
+
+    def __len__(self) -> int:
+        full, rest = divmod(self.length, self.batch_size)
+        return full + (rest > 1)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        for start in range(0, len(self) * self.batch_size, self.batch_size):
+            yield [(self.epoch, int(place)) for place in order[start : start + self.batch_size]]
+
+
+def training_loader(samples: Samples, epochs: Epochs, workers: int) -> DataLoader[Any]:
+    """Batches of one epoch; ``workers`` processes decode ahead, 0 decodes between steps."""
+    return DataLoader(
+        samples, batch_sampler=epochs, num_workers=workers, collate_fn=collate, persistent_workers=workers > 0
+    )
+
+
+def testing_loader(samples: Samples, batch_size: int, workers: int) -> DataLoader[Any]:
+    """All samples in the list's order, without random changes."""
+    return DataLoader(samples, batch_size=batch_size, num_workers=workers, collate_fn=collate)
+
+
+def normalised(image: Tensor, settings: NormalisationSettings, device: torch.device) -> Tensor:
+    """Grey uint8 [B, S, S] -> network input float32 [B, 3, S, S], (x / 255 - mean) / std a channel."""
+    grey = image.to(device, torch.float32)[:, None] / 255
+    mean, std = (torch.tensor(values, device=device)[None, :, None, None] for values in (settings.mean, settings.std))
+    return (grey - mean) / std

@@ -1,0 +1,99 @@
+"""Maps that never look at the image: what any method has to beat before its numbers mean something.
+
+``location-prior`` knows only where a finding's boxes usually lie, ``random-map`` is smooth noise, ``whole-image``
+predicts every pixel. Each gives a region a pair, scored like the model's.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from scipy.ndimage import gaussian_filter
+
+from ham.datasets.layout import Dataset
+from ham.metrics import Overlap, overlap
+from ham.network import predicted_regions
+from ham.scoring.truth import Pair, masks
+
+GRID = 128  # side of the prior's grid; the table moves by less than 0.01 between 128 and 256
+CUTS = np.arange(0.05, 1.0, 0.025)  # candidate cuts, as shares of the prior's maximum
+NOISE = 16  # side of the random map before it is resized
+
+
+def location_prior(dataset: Dataset, tested: Sequence[Pair], training_images: Sequence[str], size: int) -> Overlap:
+    """Mean box mask of each finding over the training boxes, cut where its mean IoU with them is highest.
+
+    Without training boxes (an experiment that uses none) a pair's prior comes from the boxes of all *other patients*
+    tested.
+    """
+    result = np.zeros((4, len(tested)))
+    for finding in dict.fromkeys(pair.finding for pair in tested):
+        rows = [row for row, pair in enumerate(tested) if pair.finding == finding]
+        own = [tested[row] for row in rows]
+        known = [Pair(image, finding) for image in training_images if finding in dataset.boxes.get(image, {})]
+        truth = masks(dataset, own, size)
+        found = overlap(_prior_regions(dataset, own, known, size), truth)
+        result[:, rows] = np.stack(found)
+    return _overlap(result)
+
+
+def _prior_regions(dataset: Dataset, tested: Sequence[Pair], known: Sequence[Pair], size: int) -> np.ndarray:
+    """bool [P, size, size]: one region for all where there are training boxes, else one that leaves a patient out."""
+    if known:
+        return np.repeat(_resized(_best_cut(masks(dataset, known, GRID)), size)[None], len(tested), axis=0)
+    boxes = masks(dataset, tested, GRID)
+    patients = np.array([dataset.patient(pair.image) for pair in tested])
+    out = np.zeros((len(tested), size, size), dtype=bool)
+    for patient in np.unique(patients):
+        others = boxes[patients != patient]
+        if len(others):
+            out[patients == patient] = _resized(_best_cut(others), size)
+    return out
+
+
+def _best_cut(boxes: np.ndarray) -> np.ndarray:
+    """Region [GRID, GRID] of the mean mask at the cut that has the highest mean IoU with ``boxes`` [N, GRID, GRID]."""
+    mean = boxes.mean(axis=0, dtype=np.float64)
+    regions = mean[None] >= CUTS[:, None, None] * mean.max()
+    flat = boxes.reshape(len(boxes), -1).astype(np.float32)
+    both = regions.reshape(len(regions), -1).astype(np.float32) @ flat.T
+    either = regions.sum(axis=(1, 2))[:, None] + flat.sum(axis=1)[None] - both
+    best: np.ndarray = regions[(both / np.maximum(either, 1)).mean(axis=1).argmax()]
+    return best
+
+
+def _resized(region: np.ndarray, size: int) -> np.ndarray:
+    index = (np.arange(size) * len(region)) // size
+    return region[np.ix_(index, index)]
+
+
+def random_map(tested: Sequence[Pair], truth: np.ndarray) -> Overlap:
+    """Smooth noise, the same for a pair whenever it is scored, made into a region as a class activation map is."""
+    size = truth.shape[-1]
+
+    def region(pair: Pair) -> np.ndarray:
+        rng = np.random.RandomState(zlib.crc32(f"{pair.image}/{pair.finding}".encode()))
+        noise = gaussian_filter(rng.standard_normal((NOISE, NOISE)), 2.0, mode="nearest")
+        return predicted_regions(torch.from_numpy(noise)[None], size)[0].numpy()
+
+    return _each(tested, truth, region)
+
+
+def whole_image(tested: Sequence[Pair], truth: np.ndarray) -> Overlap:
+    """Every pixel is predicted."""
+    everything = np.ones(truth.shape[1:], dtype=bool)
+    return _each(tested, truth, lambda _: everything)
+
+
+def _each(tested: Sequence[Pair], truth: np.ndarray, region: Callable[[Pair], np.ndarray]) -> Overlap:
+    result = np.zeros((4, len(tested)))
+    for row, pair in enumerate(tested):
+        result[:, row] = np.stack(overlap(region(pair)[None], truth[row : row + 1]))[:, 0]
+    return _overlap(result)
+
+
+def _overlap(rows: np.ndarray) -> Overlap:
+    return Overlap(rows[0], rows[1], rows[2].astype(np.int64), rows[3].astype(np.int64))

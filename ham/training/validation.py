@@ -1,0 +1,70 @@
+"""Looking at the validation lists after an epoch; what is seen here may choose a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from ham.losses import hierarchical_losses
+from ham.metrics import accuracy, auc, mean_defined, mean_published, overlap, share_at_least
+from ham.network import HierarchicalAttentionNetwork, predicted_regions
+from ham.predicting.forward import outputs
+from ham.samples import Batch
+from ham.training.settings import TrainingSettings
+
+T_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+T_IOR = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+def validate(
+    network: HierarchicalAttentionNetwork, batches: Iterable[Batch], settings: TrainingSettings, device: torch.device
+) -> dict[str, float]:
+    """Metrics of the validation images, named as the columns of history.csv; nan where undefined.
+
+    Localization is over the pairs whose masks the batches carry: a mean over findings that have such pairs.
+    """
+    labels, scores, abnormality, losses = [], [], [], []
+    findings, ious, iors = [], [], []
+    for batch, output in outputs(network, batches, settings, device):
+        supervision = batch.supervision(device)
+        losses += [float(hierarchical_losses(output, supervision, settings.loss).total)] * len(batch.labels)
+        labels.append(batch.labels.numpy())
+        scores.append(torch.sigmoid(output.logit_class).cpu().numpy())
+        abnormality.append(torch.sigmoid(output.logit_abnormality[:, 0]).cpu().numpy())
+        if len(batch.pair_image):
+            maps = output.cam_class[supervision.pair_image, supervision.pair_finding]
+            regions = predicted_regions(
+                maps, settings.image_size, settings.loss.refined_threshold, settings.loss.refined_slope
+            )
+            found = overlap(regions.cpu().numpy(), batch.pair_mask.numpy())
+            findings.append(batch.pair_finding.numpy())
+            ious.append(found.iou)
+            iors.append(found.ior)
+    truth, probability = np.concatenate(labels), np.concatenate(scores)
+    areas = np.array([auc(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])
+    abnormal = np.nanmax(truth, axis=1)
+    result = {
+        "loss": float(np.mean(losses)),
+        "auc": mean_defined(areas),
+        "auc_published": mean_published(areas),
+        "accuracy": mean_defined(np.array([accuracy(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])),
+        "auc_abnormality": auc(abnormal, np.concatenate(abnormality)),
+    }
+    if findings:
+        column = np.concatenate(findings)
+        result |= _shares("t_iou", T_IOU, np.concatenate(ious), column)
+        result |= _shares("t_ior", T_IOR, np.concatenate(iors), column)
+    return {f"validation_{name}": value for name, value in result.items()}
+
+
+def _shares(name: str, thresholds: tuple[float, ...], values: np.ndarray, finding: np.ndarray) -> dict[str, float]:
+    """Mean over findings of the share at each threshold, and the mean of these over the thresholds."""
+    shares = {
+        f"{name}_{threshold}": float(
+            np.mean([share_at_least(values[finding == c], threshold) for c in np.unique(finding)])
+        )
+        for threshold in thresholds
+    }
+    return {name: float(np.mean(list(shares.values()))), **shares}

@@ -1,0 +1,109 @@
+# What the rules ask of the configuration. The work itself is in ham.
+import re
+import sys
+from pathlib import Path
+
+# As a module, or with -s from elsewhere: the checkout is found from this file, never from the working directory.
+ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from ham import config as configuration
+from ham.errors import HamError
+from ham.provenance import source_digest
+from snakemake.exceptions import WorkflowError
+
+try:
+    CONFIG = configuration.load(config)
+    DATASET = configuration.describe_dataset(CONFIG, ROOT / "config" / "datasets")
+except HamError as error:
+    raise WorkflowError(str(error)) from None
+
+FOLDER = f"datasets/{DATASET.name}"
+SOURCES = f"{FOLDER}/.sources"
+DRAWN = f"{FOLDER}/.drawn"
+SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
+
+
+def one_of(names):
+    """A regular expression of exactly these names; no name at all for an empty set."""
+    return "|".join(re.escape(name) for name in dict.fromkeys(names)) or "(?!)"
+
+
+def experiment(wildcards):
+    """Definition of the job's experiment; a split that it does not have fails before anything runs."""
+    found = CONFIG.define.experiments[wildcards.experiment]
+    if getattr(wildcards, "split", found.splits[0]) not in found.splits:
+        raise WorkflowError(f"{wildcards.experiment} has no split {wildcards.split}; it has {', '.join(found.splits)}.")
+    return found
+
+
+def lists(*roles):
+    """Params function: the names of the lists that have these roles in the job's split."""
+    return lambda wildcards: {role: experiment(wildcards).list_of(role, wildcards.split) for role in roles}
+
+
+def training_settings(wildcards):
+    """Params of a training: plain values in a fixed order."""
+    return CONFIG.training_settings(wildcards.experiment, wildcards.variant).model_dump(mode="json")
+
+
+def refined_boxes(wildcards):
+    """Input of a training that uses refined boxes."""
+    used = CONFIG.training_settings(wildcards.experiment, wildcards.variant).refined_boxes
+    return f"results/{wildcards.dataset}/refined.npz" if used else []
+
+
+def drawn(name):
+    """Input of a file's transfer where ham draws the distribution itself."""
+    return f"{DRAWN}/{name}" if DATASET.drawn else []
+
+
+def entries(names):
+    """Params of a transfer: what is known of the files."""
+    return [DATASET.file(name).model_dump(mode="json") for name in names]
+
+
+def of_splits(file, experiments=CONFIG.experiments, variants=CONFIG.variants):
+    """``file`` of every split of these experiments and variants."""
+    return [
+        f"results/{CONFIG.dataset}/{name}/{variant}/{split}/{file}"
+        for name in experiments
+        for variant in variants
+        for split in CONFIG.define.experiments[name].splits
+    ]
+
+
+def of_experiment(*files):
+    """Input function: files of all splits and variants of the job's experiment."""
+    return lambda wildcards: [path for file in files for path in of_splits(file, [wildcards.experiment])]
+
+
+def of_variant(*files):
+    """Input function: files of all splits of the job's experiment and variant."""
+    return lambda wildcards: [
+        path for file in files for path in of_splits(file, [wildcards.experiment], [wildcards.variant])
+    ]
+
+
+def products(kind, experiments=CONFIG.experiments):
+    """Tables, figures or galleries of these experiments."""
+    base = f"results/{CONFIG.dataset}"
+    if kind == "tables":
+        return [f"{base}/tables/{name}.{form}" for name in experiments for form in ("csv", "md", "tex")]
+    if kind == "figures":
+        return [
+            f"{base}/figures/{name}-{figure}.{form}" for name in experiments for figure in FIGURES for form in ("svg", "png")
+        ]
+    return [f"{base}/gallery/{name}/{variant}.png" for name in experiments for variant in CONFIG.variants]
+
+
+FIGURES = ("roc", "t-iou", "t-ior", "training")
+
+
+wildcard_constraints:
+    dataset=one_of([CONFIG.dataset]),
+    experiment=one_of(CONFIG.define.experiments),
+    variant=one_of(CONFIG.define.variants),
+    split=one_of(split for item in CONFIG.define.experiments.values() for split in item.splits),
+    archive=one_of(DATASET.archive_names),
+    figure=one_of(FIGURES),

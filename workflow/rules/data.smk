@@ -1,0 +1,101 @@
+# archives -> dataset
+
+
+rule draw_phantom:
+    output:
+        [f"{DRAWN}/{name}" for name in (*DATASET.archive_names, *DATASET.table_names, *DATASET.list_names, "SHA256SUMS")],
+    log:
+        f"results/{CONFIG.dataset}/logs/draw_phantom.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        settings=CONFIG.data.phantom.model_dump(mode="json"),
+        code=source_digest("ham.datasets.phantom"),
+    message:
+        "Drawing the phantom data set"
+    script:
+        "../scripts/draw_phantom.py"
+
+
+# Transfers and unpacking carry no digest of their source: what they leave is verified by checksum, and a changed progress
+# bar must not fetch 45 GB again.
+rule fetch_archive:
+    input:
+        drawn("{archive}"),
+    output:
+        f"{SOURCES}/{{archive}}",
+    log:
+        f"results/{CONFIG.dataset}/logs/fetch_archive/{{archive}}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        entries=lambda wildcards: entries([wildcards.archive]),
+        mirror=CONFIG.data.mirror,
+    message:
+        "Fetching and verifying {wildcards.archive}"
+    script:
+        "../scripts/fetch.py"
+
+
+rule fetch_tables:
+    input:
+        [path for name in (*DATASET.table_names, *DATASET.list_names) for path in [drawn(name)] if path],
+    output:
+        [f"{SOURCES}/{name}" for name in (*DATASET.table_names, *DATASET.list_names)],
+    log:
+        f"results/{CONFIG.dataset}/logs/fetch_tables.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        entries=entries((*DATASET.table_names, *DATASET.list_names)),
+        mirror=CONFIG.data.mirror,
+    message:
+        "Fetching and verifying tables and lists"
+    script:
+        "../scripts/fetch.py"
+
+
+rule unpack:
+    input:
+        archive=f"{SOURCES}/{{archive}}",
+    output:
+        record=f"{FOLDER}/.unpacked/{{archive}}.csv",
+    log:
+        f"results/{CONFIG.dataset}/logs/unpack/{{archive}}.log",
+    conda:
+        "../../envs/environment.yaml"
+    message:
+        "Unpacking {wildcards.archive}"
+    script:
+        "../scripts/unpack.py"
+
+
+rule convert:
+    input:
+        sources=[f"{SOURCES}/{name}" for name in (*DATASET.table_names, *DATASET.list_names)],
+        records=[f"{FOLDER}/.unpacked/{name}.csv" for name in DATASET.archive_names],
+    output:
+        [
+            f"{FOLDER}/{name}"
+            for name in (
+                "images.csv",
+                "missing.csv",
+                "validation.csv",
+                "Annotations/Tags.json",
+                "Annotations/BBoxes.json",
+                *(name.removeprefix("published/") for name in DATASET.list_names if "ImageSets" in name),
+            )
+        ],
+        dataset=f"{FOLDER}/dataset.json",
+    log:
+        f"results/{CONFIG.dataset}/logs/convert.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        description=DATASET.model_dump(mode="json"),
+        partial=CONFIG.data.partial,
+        code=source_digest("ham.datasets.nih"),
+    message:
+        "Converting tables and lists of {CONFIG.dataset}"
+    script:
+        "../scripts/convert.py"

@@ -1,0 +1,25 @@
+# model -> predictions; nothing here knows the truth
+
+
+rule predict:
+    input:
+        dataset=f"{FOLDER}/dataset.json",
+        model=f"{SPLIT}/model.safetensors",
+    output:
+        predictions=f"{SPLIT}/predictions.csv",
+        maps=f"{SPLIT}/maps.npz",
+    log:
+        f"{SPLIT}/logs/predict.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+    params:
+        settings=CONFIG.prediction.model_dump(mode="json"),
+        lists=lists("test", "test_boxes"),
+        code=source_digest("ham.predicting.run"),
+    message:
+        "Testing {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"
+    script:
+        "../scripts/predict.py"

@@ -1,0 +1,20 @@
+# dataset -> masks
+
+
+rule refine:
+    input:
+        dataset=f"{FOLDER}/dataset.json",
+    output:
+        masks="results/{dataset}/refined.npz",
+    log:
+        "results/{dataset}/logs/refine.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 16
+    params:
+        settings=CONFIG.refinement.model_dump(mode="json"),
+        code=source_digest("ham.refinement.crf"),
+    message:
+        "Refining the training boxes of {wildcards.dataset} by dense CRF"
+    script:
+        "../scripts/refine.py"

@@ -1,0 +1,141 @@
+# scores -> tables, pictures, report
+
+
+rule table:
+    input:
+        of_experiment("metrics.json", "localization.csv", "floors.csv"),
+    output:
+        csv=report(
+            "results/{dataset}/tables/{experiment}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"experiment": "{experiment}"},
+        ),
+        md="results/{dataset}/tables/{experiment}.md",
+        tex="results/{dataset}/tables/{experiment}.tex",
+    log:
+        "results/{dataset}/logs/table/{experiment}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        settings=CONFIG.reporting.model_dump(mode="json"),
+        code=source_digest("ham.reporting.tables"),
+    message:
+        "Tables of {wildcards.experiment}"
+    script:
+        "../scripts/table.py"
+
+
+rule experiment_figures:
+    input:
+        of_experiment("metrics.json", "curves.json", "localization.csv", "floors.csv", "history.csv"),
+    output:
+        [
+            "results/{dataset}/figures/{experiment}-" + f"{figure}.{form}"
+            for figure in FIGURES
+            for form in ("png",)
+        ],
+        report(
+            ["results/{dataset}/figures/{experiment}-" + f"{figure}.svg" for figure in FIGURES],
+            caption="../report/figures.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}"},
+        ),
+    log:
+        "results/{dataset}/logs/figures/{experiment}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        settings=CONFIG.reporting.model_dump(mode="json"),
+        code=source_digest("ham.reporting.figures"),
+    message:
+        "Figures of {wildcards.experiment}"
+    script:
+        "../scripts/experiment_figures.py"
+
+
+rule experiment_gallery:
+    input:
+        of_variant("metrics.json", "localization.csv", "maps.npz"),
+        dataset=f"{FOLDER}/dataset.json",
+    output:
+        sheet=report(
+            "results/{dataset}/gallery/{experiment}/{variant}.png",
+            caption="../report/gallery.rst",
+            category="Attention maps",
+            labels={"experiment": "{experiment}", "variant": "{variant}"},
+        ),
+    log:
+        "results/{dataset}/logs/gallery/{experiment}-{variant}.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        settings=CONFIG.reporting.model_dump(mode="json"),
+        code=source_digest("ham.reporting.gallery"),
+    message:
+        "Attention maps of {wildcards.experiment}, {wildcards.variant}"
+    script:
+        "../scripts/experiment_gallery.py"
+
+
+rule report_page:
+    input:
+        dataset=f"{FOLDER}/dataset.json",
+        metrics=of_splits("metrics.json"),
+        runs=of_splits("run.json"),
+        tables=products("tables"),
+        figures=products("figures"),
+        galleries=products("gallery"),
+    output:
+        page=report(
+            "results/{dataset}/report.html",
+            caption="../report/page.rst",
+            category="Report",
+            labels={"page": "report"},
+        ),
+    log:
+        "results/{dataset}/logs/report_page.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        settings=CONFIG.reporting.model_dump(mode="json"),
+        code=source_digest("ham.reporting.page"),
+    message:
+        "Report of {wildcards.dataset}"
+    script:
+        "../scripts/report_page.py"
+
+
+rule datasets:
+    input:
+        f"{FOLDER}/dataset.json",
+
+
+rule trainings:
+    input:
+        of_splits("model.safetensors"),
+
+
+rule tables:
+    input:
+        products("tables"),
+
+
+rule figures:
+    input:
+        products("figures"),
+
+
+rule gallery:
+    input:
+        products("gallery"),
+
+
+rule report:
+    input:
+        f"results/{CONFIG.dataset}/report.html",
+
+
+rule ablations:
+    input:
+        of_splits("metrics.json", variants=CONFIG.define.variants),

@@ -1,0 +1,27 @@
+# predictions -> scores
+
+
+rule score:
+    input:
+        dataset=f"{FOLDER}/dataset.json",
+        model=f"{SPLIT}/model.safetensors",
+        predictions=f"{SPLIT}/predictions.csv",
+        maps=f"{SPLIT}/maps.npz",
+    output:
+        metrics=f"{SPLIT}/metrics.json",
+        classification=f"{SPLIT}/classification.csv",
+        localization=f"{SPLIT}/localization.csv",
+        floors=f"{SPLIT}/floors.csv",
+        curves=f"{SPLIT}/curves.json",
+    log:
+        f"{SPLIT}/logs/score.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        settings=CONFIG.scoring.model_dump(mode="json"),
+        lists=lists("test", "test_boxes", "train_boxes"),
+        code=source_digest("ham.scoring.run"),
+    message:
+        "Scoring {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"
+    script:
+        "../scripts/score.py"

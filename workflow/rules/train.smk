@@ -1,0 +1,31 @@
+# dataset and masks -> model
+
+
+rule train:
+    input:
+        dataset=f"{FOLDER}/dataset.json",
+        refined=refined_boxes,
+    output:
+        model=ensure(f"{SPLIT}/model.safetensors", non_empty=True),
+        checkpoints=[
+            f"{SPLIT}/checkpoints/{name}.safetensors" for name in ("last", "best-auc", "best-t-iou", "best-t-ior")
+        ],
+        history=f"{SPLIT}/history.csv",
+        run=f"{SPLIT}/run.json",
+    log:
+        f"{SPLIT}/logs/train.log",
+    benchmark:
+        f"{SPLIT}/logs/train.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+    params:
+        settings=training_settings,
+        lists=lists("train", "train_boxes", "validation", "validation_boxes"),
+        code=source_digest("ham.training.loop"),
+    message:
+        "Training {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"
+    script:
+        "../scripts/train.py"

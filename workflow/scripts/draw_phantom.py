@@ -1,0 +1,15 @@
+import sys
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake, "ham.datasets.phantom"):
+        from ham.datasets.phantom import write_distribution
+        from ham.datasets.settings import PhantomSettings
+
+        folder = Path(next(path for path in snakemake.output if path.endswith("SHA256SUMS"))).parent
+        write_distribution(folder, PhantomSettings.model_validate(snakemake.params.settings))

@@ -1,0 +1,20 @@
+import sys
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake, "ham.reporting.figures"):
+        from ham.reporting import figures
+        from ham.reporting.settings import ReportingSettings
+
+        splits = sorted({Path(path).parent for path in snakemake.input})
+        settings = ReportingSettings.model_validate(snakemake.params.settings)
+        stem = str(Path(snakemake.output[0]).parent / snakemake.wildcards.experiment)
+        figures.write_roc(splits, Path(f"{stem}-roc"), settings)
+        figures.write_thresholds(splits, "t_iou", Path(f"{stem}-t-iou"), settings)
+        figures.write_thresholds(splits, "t_ior", Path(f"{stem}-t-ior"), settings)
+        figures.write_training(splits, Path(f"{stem}-training"), settings)

@@ -1,0 +1,16 @@
+import sys
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake, "ham.reporting.gallery"):
+        from ham.reporting.gallery import write_gallery
+        from ham.reporting.settings import ReportingSettings
+
+        splits = sorted({Path(path).parent for path in snakemake.input if path.endswith("metrics.json")})
+        settings = ReportingSettings.model_validate(snakemake.params.settings)
+        write_gallery(Path(snakemake.input.dataset).parent, splits, Path(snakemake.output.sheet), settings)

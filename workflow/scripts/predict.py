@@ -1,0 +1,23 @@
+import sys
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake, "ham.predicting.run"):
+        from ham.predicting.run import predict
+        from ham.predicting.settings import PredictionSettings
+
+        predict(
+            Path(snakemake.input.model),
+            Path(snakemake.input.dataset).parent,
+            settings=PredictionSettings.model_validate(snakemake.params.settings),
+            predictions=Path(snakemake.output.predictions),
+            maps=Path(snakemake.output.maps),
+            gpus=snakemake.resources.gpu,
+            threads=snakemake.threads,
+            **snakemake.params.lists,
+        )

@@ -1,0 +1,17 @@
+import sys
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake, "ham.refinement.crf"):
+        from ham.refinement.crf import write_refined
+        from ham.refinement.settings import RefinementSettings
+
+        settings = RefinementSettings.model_validate(snakemake.params.settings)
+        write_refined(
+            Path(snakemake.input.dataset).parent, Path(snakemake.output.masks), settings, workers=snakemake.threads
+        )

@@ -1,0 +1,24 @@
+import json
+import sys
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake, "ham.scoring.run"):
+        from ham.scoring.run import score
+        from ham.scoring.settings import ScoringSettings
+
+        score(
+            dict(snakemake.wildcards.items()),
+            Path(snakemake.input.dataset).parent,
+            Path(snakemake.input.model),
+            Path(snakemake.input.predictions),
+            Path(snakemake.input.maps),
+            settings=ScoringSettings.model_validate_json(json.dumps(snakemake.params.settings)),
+            output=Path(snakemake.output.metrics).parent,
+            **snakemake.params.lists,
+        )

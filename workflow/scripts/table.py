@@ -1,0 +1,16 @@
+import sys
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake, "ham.reporting.tables"):
+        from ham.reporting.settings import ReportingSettings
+        from ham.reporting.tables import write_tables
+
+        splits = sorted({Path(path).parent for path in snakemake.input})
+        settings = ReportingSettings.model_validate(snakemake.params.settings)
+        write_tables(splits, Path(snakemake.output.csv), settings)
