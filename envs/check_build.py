@@ -17,9 +17,14 @@ DEBIAN, FEDORA = "Debian, Ubuntu: apt install", "Fedora: dnf install"
 
 
 def compiler(variable: str) -> str:
-    """The program that building an extension calls: the environment's CC or CXX, else what this Python was built with."""
+    """What building an extension calls: the program in CC or CXX, else the one this Python was built with."""
     words = shlex.split(os.environ.get(variable) or str(sysconfig.get_config_var(variable) or ""))
     return words[0] if words else {"CC": "gcc", "CXX": "g++"}[variable]
+
+
+def python_header() -> str:
+    """Where extensions look for Python.h."""
+    return os.path.join(sysconfig.get_paths()["include"], "Python.h")
 
 
 def problem() -> str | None:
@@ -30,13 +35,13 @@ def problem() -> str | None:
     lacking = [name for name in (compiler("CC"), compiler("CXX")) if shutil.which(name) is None]
     if lacking:
         return (
-            f"pydensecrf2 is compiled at installation and the compiler {' and '.join(lacking)} is missing: "
+            f"pydensecrf2 is compiled at installation and there is no compiler {' and no '.join(lacking)}: "
             f"install it ({DEBIAN} build-essential; {FEDORA} gcc gcc-c++), or name yours in CC and CXX."
         )
-    header = os.path.join(sysconfig.get_paths()["include"], "Python.h")
+    header = python_header()
     if not os.path.isfile(header):
         return (
-            f"pydensecrf2 is compiled at installation and Python's header {header} is missing: "
+            f"pydensecrf2 is compiled at installation and there is no header {header}: "
             f"install it ({DEBIAN} python{version}-dev; {FEDORA} python{version}-devel)."
         )
     return None

@@ -35,14 +35,14 @@ fi
 touch "$unfinished"
 
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
-pinned() { grep -E "^$1==" "$lock"; }
+pinned() { grep -E "$@" "$lock" | pip install ${quiet:-} -r /dev/stdin; }
 
 [ -t 1 ] || quiet=-q
 echo "Installing $(grep -c == "$lock") packages into $venv (about 6 GB with PyTorch's CUDA libraries, some minutes)"
-pip install ${quiet:-} $(pinned 'setuptools|wheel|cython')
-grep -v '^pydensecrf2==' "$lock" | pip install ${quiet:-} -r /dev/stdin
+pinned '^(setuptools|wheel|cython)=='
+pinned -v '^pydensecrf2=='
 # Built here and not in pip's isolation, for which it pins a Cython that Python 3.13 refuses.
-pip install ${quiet:-} --no-build-isolation "$(pinned pydensecrf2)"
+grep -E '^pydensecrf2==' "$lock" | pip install ${quiet:-} --no-build-isolation -r /dev/stdin
 pip install -q --no-deps --no-build-isolation --editable .
 rm -f "$unfinished"
 touch "$venv/.installed"

@@ -81,6 +81,8 @@ def _form(node: Any) -> str:
     if isinstance(node, ast.AST):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = [item for item in node.body if not _is_docstring(item)]
+        elif isinstance(node, ast.JoinedStr):  # Python 3.12 ends some format specifications with an empty constant
+            node.values = [item for item in node.values if not (isinstance(item, ast.Constant) and item.value == "")]
         fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
         kept = (
             f"{name}={_form(value)}" for name, value in sorted(fields) if name not in ("ctx", "kind", "type_comment")

@@ -1,9 +1,10 @@
 """Shapes in whole numbers: balls, tubes, curves and clouds as thicknesses, and the film that shows them.
 
-Pixels made from these are the same on every machine: int64, floor division and tables built from whole numbers; random
-numbers come from numpy's legacy stream, which is frozen.
+Pixels made from these are the same on every machine: int64, floor division and tables built from whole numbers;
+random numbers come from numpy's legacy stream, which is frozen.
 
-Units: lengths and positions are sixteenths of a pixel (``PIXEL``), thicknesses 1/1024 of mu t (``MU``), shares 1/256 (``WHOLE``).
+Units: lengths and positions are sixteenths of a pixel (``PIXEL``), thicknesses 1/1024 of mu t (``MU``), shares 1/256
+(``WHOLE``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,8 +23,8 @@ PIXEL = 16
 MU = 1024
 WHOLE = 256
 MARGIN = 24  # pixels around the canvas of a stroke, so that its ends need no clipping
-XS = (np.arange(SIDE, dtype=np.int64) * PIXEL + PIXEL // 2)[None, :]
-YS = XS.T
+xs = (np.arange(SIDE, dtype=np.int64) * PIXEL + PIXEL // 2)[None, :]
+ys = xs.T
 
 Array = np.ndarray
 
@@ -53,24 +56,25 @@ class Draw:
         return out
 
 
-def _film(centre: int) -> Array:
-    """Grey value of a thickness of i/256, uint8 [2560]: 255 k / (k + exp(-i/256)) with k = exp(-centre/256).
+def _film() -> Array:
+    """Grey value of a thickness of i/128, uint8 [1536]: 255 k / (k + exp(-g t)), k = exp(-g 3.7), g = 11/16.
 
-    Film density follows x / (x + k) of the exposure x, shown inverted. exp(-1/256) is a Taylor sum in whole numbers.
+    Film density follows x / (x + k) of the exposure x, shown inverted; g is the film's contrast. The step's
+    exponential is a Taylor sum in whole numbers.
     """
     one = 1 << 60
     step, term = one, one
     for power in range(1, 12):
-        term = -term // (256 * power)
+        term = -term * 11 // (128 * 16 * power)
         step += term
     exposure = [one]
-    for _ in range(2559):
+    for _ in range(1535):
         exposure.append(exposure[-1] * step >> 60)
-    k = exposure[centre]
+    k = exposure[37 * 128 // 10]
     return np.array([255 * k // (k + x) for x in exposure], dtype=np.uint8)
 
 
-FILM = _film(3 * 256)
+FILM = _film()
 # length of the ray within a ball, by squared distance from its middle (1024 = its edge); a hollow one is cortical bone
 SOLID = np.array([math.isqrt((1024 - q) * 64) for q in range(1025)], dtype=np.int64)
 HOLLOW = np.array([SOLID[q] - (5 * SOLID[2 * q] // 9 if q < 512 else 0) for q in range(1025)], dtype=np.int64)
@@ -90,7 +94,7 @@ def rotation(tilt: int) -> tuple[int, int]:
 def ball(x: int, y: int, a: int, b: int, tilt: int = 0) -> Array:
     """Thickness share, 0 to 256, [SIDE, SIDE], of an ellipsoid at (x, y) with half axes a and b, turned by ``tilt``."""
     cosine, sine = rotation(tilt)
-    dx, dy = XS - x, YS - y
+    dx, dy = xs - x, ys - y
     u = dx * cosine + dy * sine
     v = dy * cosine - dx * sine
     q = ((u // a) ** 2 + (v // b) ** 2) >> 6
@@ -98,10 +102,12 @@ def ball(x: int, y: int, a: int, b: int, tilt: int = 0) -> Array:
 
 
 def curve(points: Sequence[tuple[int, int]], smooth: int = 6) -> Array:
-    """Values at the 256 pixel centres of an axis through ``points`` (position, value), smoothed over 2 x ``smooth`` + 1 pixels twice."""
-    at = XS[0]
+    """Values at an axis' 256 pixel centres, through ``points`` (position, value), twice a mean over 2 x ``smooth`` +
+    1 pixels.
+    """
+    at = xs[0]
     out = np.full(SIDE, points[0][1], dtype=np.int64)
-    for (p0, v0), (p1, v1) in zip(points, points[1:], strict=False):
+    for (p0, v0), (p1, v1) in pairwise(points):
         part = (at >= p0) & (at < p1)
         out[part] = v0 + (at[part] - p0) * (v1 - v0) // max(p1 - p0, 1)
     out[at >= points[-1][0]] = points[-1][1]
@@ -126,14 +132,16 @@ def clouds(draw: Draw, grain: int, reach: int) -> Array:
     return out
 
 
+@cache
+def _bernstein(order: int, steps: int) -> Array:
+    t = np.arange(steps + 1, dtype=np.int64)
+    return np.column_stack([math.comb(order, k) * t**k * (steps - t) ** (order - k) for k in range(order + 1)])
+
+
 def bezier(*points: tuple[int, int], steps: int) -> Array:
     """Positions [steps + 1, 2] along the Bezier curve of the control points."""
-    t = np.arange(steps + 1, dtype=np.int64)
     order = len(points) - 1
-    out = np.zeros((steps + 1, 2), dtype=np.int64)
-    for k, point in enumerate(points):
-        out += (math.comb(order, k) * t**k * (steps - t) ** (order - k))[:, None] * np.array(point, dtype=np.int64)
-    return out // steps**order
+    return _bernstein(order, steps) @ np.array(points, dtype=np.int64) // steps**order
 
 
 @dataclass
@@ -144,8 +152,9 @@ class Strokes:
 
     def add(self, path: Array, radius: Array | int, depth: Array | int) -> None:
         """A tube along ``path`` [n, 2]; radius and depth may vary along it."""
-        columns = [np.broadcast_to(np.asarray(value, dtype=np.int64), len(path)) for value in (radius, depth)]
-        self.points.append(np.column_stack([path, *columns]))
+        rows = np.empty((len(path), 4), dtype=np.int64)
+        rows[:, :2], rows[:, 2], rows[:, 3] = path, radius, depth
+        self.points.append(rows)
 
     def drawn(self, profile: Array = SOLID) -> Array:
         """Thickness [SIDE, SIDE] of all tubes with this cross-section."""

@@ -113,7 +113,7 @@ def read_list(path: Path) -> list[str]:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a list of images: {error}") from None
-    return [line.strip() for line in lines if line.strip()]
+    return [image for image in map(str.strip, lines) if image]
 
 
 class Dataset:
@@ -178,11 +178,11 @@ class Dataset:
 
     def patient(self, image: str) -> str:
         """The patient that ``image`` is of."""
-        return self._patients[self._rows([image])[0]]
+        return self._patients[self._row(image)]
 
     def size(self, image: str) -> tuple[int, int]:
         """Width and height of the original image, the frame of its boxes, in pixels."""
-        width, height = self._sizes[self._rows([image])[0]]
+        width, height = self._sizes[self._row(image)]
         return int(width), int(height)
 
     def path(self, image: str) -> Path:
@@ -200,6 +200,12 @@ class Dataset:
     @cached_property
     def _sizes(self) -> np.ndarray:
         return self.table[["width", "height"]].to_numpy()
+
+    def _row(self, image: str) -> int:
+        try:
+            return int(self.table.index.get_loc(image))  # type: ignore[arg-type]  # unique, so never a slice
+        except KeyError:
+            raise DataError(f"{image} is no image of data set {self.name}") from None
 
     def _rows(self, images: Sequence[str]) -> np.ndarray:
         rows = self.table.index.get_indexer(pd.Index(list(images), dtype=self.table.index.dtype))
@@ -249,10 +255,11 @@ def _write_lines(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def _tags(table: pd.DataFrame, findings: Sequence[str]) -> dict[str, list[str]]:
-    tags: dict[str, list[str]] = {image: [] for image in table.index}
-    positive = table[list(findings)].to_numpy() == 1
-    for row, column in zip(*np.nonzero(positive), strict=True):
-        tags[table.index[row]].append(findings[column])
+    images = table.index.tolist()
+    tags: dict[str, list[str]] = {image: [] for image in images}
+    rows, columns = np.nonzero(table[list(findings)].to_numpy() == 1)
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        tags[images[row]].append(findings[column])
     return tags
 
 
@@ -260,8 +267,8 @@ def _copy_list(source: Path, target: Path, missing: frozenset[str]) -> dict[str,
     with written(target) as temporary:
         shutil.copyfile(source, temporary)
     images = read_list(target)
-    present = sum(image not in missing for image in images)
-    return {"listed": len(images), "present": present, "sha256": sha256(target)}
+    absent = len(missing.intersection(images))  # no image is listed twice
+    return {"listed": len(images), "present": len(images) - absent, "sha256": sha256(target)}
 
 
 def _counts(content: Content, missing: frozenset[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -48,7 +48,8 @@ def write_roc(splits: Sequence[Path], output_stem: Path, settings: ReportingSett
     names = list(dict.fromkeys(name for result in results for name in result.roc))
     with style.styled():
         if not names:
-            return _empty(output_stem, "No finding has a ROC curve in these splits.")
+            _empty(output_stem, "No finding has a ROC curve in these splits.")
+            return
         columns = 5
         made = style.figure(10, 2.05 * -(-len(names) // columns) + 0.6)
         axes = style.grid_of_axes(made, len(names), columns, sharex=True, sharey=True)
@@ -115,7 +116,8 @@ def write_thresholds(
     published = _published(results, metric, settings)
     with style.styled():
         if not findings:
-            return _empty(output_stem, "No test image of this experiment has boxes: there is no localization to score.")
+            _empty(output_stem, "No test image of this experiment has boxes: there is no localization to score.")
+            return
         columns, small = 4, -(-len(findings) // 4)
         made = style.figure(10, 3.6 + 1.75 * small)
         grid = made.add_gridspec(1 + small, 2 * columns, height_ratios=[2.0] + [1.0] * small)
@@ -184,7 +186,7 @@ def _threshold_panel(
 
 
 def _share_curve(pairs: pd.DataFrame, findings: Sequence[str], column: str) -> np.ndarray:
-    """Mean over the findings that have pairs of the share at or above each of ``LEVELS``; NaN where there is no pair."""
+    """Share at or above each of ``LEVELS``, mean over the findings that have pairs; NaN where there is no pair."""
     shares = []
     for finding in findings:
         values = np.sort(pairs.loc[pairs["finding"] == finding, column].to_numpy(dtype=np.float64))
@@ -223,30 +225,32 @@ def _pairs(results: Sequence[SplitResult], finding: str) -> str:
 
 
 def write_training(splits: Sequence[Path], output_stem: Path, settings: ReportingSettings) -> None:
-    """Every loss term and validation metric over the epochs, one line a split (a colour a variant where there are several).
+    """Every loss term and validation metric over the epochs, one line a split.
 
-    Writes ``output_stem``.svg and .png.
+    Splits have colours of their own; where there are several variants, variants have. Writes ``output_stem``.svg and
+    .png.
     """
     results = [result for result in _of_one_experiment(splits) if result.history is not None]
     names = _curve_names(results, settings)
     with style.styled():
         if not names:
-            return _empty(output_stem, "Nothing was trained here: there is no history of losses.")
+            _empty(output_stem, "Nothing was trained here: there is no history of losses.")
+            return
         columns = 5
         made = style.figure(10, 1.75 * -(-len(names) // columns) + 0.8)
         axes = style.grid_of_axes(made, len(names), columns, sharex=True)
-        handles: dict[str, object] = {}
+        handles: dict[str, Line2D] = {}
         for cell, (name, title) in zip(axes, names.items(), strict=True):
             _training_panel(cell, name, title, results, handles)
         style.label_bottom(axes, columns, "epoch")
         about = "losses: means over the steps of an epoch; validation: at the end of each epoch"
         _title(made, results, "Training", about, images="")
-        made.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=min(len(handles), 8))
+        style.legend(made, list(handles.values()))
         style.save(made, output_stem)
 
 
 def _training_panel(
-    cell: Axes, name: str, title: str, results: Sequence[SplitResult], handles: dict[str, object]
+    cell: Axes, name: str, title: str, results: Sequence[SplitResult], handles: dict[str, Line2D]
 ) -> None:
     variants = list(variants_of(results))
     seen: list[float] = []
@@ -261,7 +265,8 @@ def _training_panel(
         drawn = cell.plot(
             history["epoch"], values, color=colour, linestyle=line, linewidth=1.1, marker=marker, markersize=3
         )
-        handles.setdefault(result.variant if len(variants) > 1 else result.split, drawn[0])
+        drawn[0].set_label(result.variant if len(variants) > 1 else result.split)
+        handles.setdefault(str(drawn[0].get_label()), drawn[0])
     cell.set_title(title)
     cell.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if name == "learning_rate":
@@ -274,31 +279,26 @@ def _training_panel(
 
 
 def _curve_names(results: Sequence[SplitResult], settings: ReportingSettings) -> dict[str, str]:
-    """Columns to draw and their titles: those of ``CURVES``, the shown thresholds, and whatever else begins with loss_."""
-    wanted = dict(CURVES)
-    for result in results:
-        assert result.history is not None
-        wanted |= {
-            column: column.replace("_", " ") for column in result.history.columns if column.startswith("loss_")
-        } | CURVES
+    """Columns to draw and their titles: losses, other validation metrics, the shown thresholds."""
+    histories = [result.history for result in results if result.history is not None]
+    losses = [column for history in histories for column in history.columns if column.startswith("loss_")]
+    wanted = {name: title for name, title in CURVES.items() if name.startswith("loss")}
+    wanted |= {name: name.replace("_", " ") for name in losses if name not in CURVES}
+    wanted |= CURVES
     for metric, levels in (("t_iou", settings.t_iou_thresholds), ("t_ior", settings.t_ior_thresholds)):
         wanted |= {f"validation_{metric}_{level:g}": f"validation {METRICS[metric]} at {level:g}" for level in levels}
     wanted["learning_rate"] = "learning rate"
-    if not any(_differs(result.history) for result in results):
+    if not any(_differs(history) for history in histories):
         wanted.pop("validation_auc_published")
-    drawn = {name for result in results if result.history is not None for name in _filled(result.history)}
+    drawn = {name for history in histories for name in history.columns if history[name].notna().any()}
     return {name: title for name, title in wanted.items() if name in drawn}
 
 
-def _differs(history: pd.DataFrame | None) -> bool:
+def _differs(history: pd.DataFrame) -> bool:
     both = ("validation_auc", "validation_auc_published")
-    if history is None or not set(both) <= set(history.columns):
+    if not set(both) <= set(history.columns):
         return False
     return not np.allclose(history[both[0]].astype(float), history[both[1]].astype(float), equal_nan=True)
-
-
-def _filled(history: pd.DataFrame) -> Iterable[str]:
-    return (str(name) for name in history.columns if history[name].notna().any())
 
 
 def _of_one_experiment(splits: Sequence[Path]) -> list[SplitResult]:
@@ -315,6 +315,8 @@ def _title(made: Figure, results: Sequence[SplitResult], what: str, about: str, 
     pairs = [result.images(boxes=images == "with boxes") for result in group]
     present, listed = (sum(pair[i] for pair in pairs) for i in (0, 1))
     several = f"{len(group)} splits" if len(group) > 1 else f"split {first.split}"
+    kind = "test images with boxes" if images == "with boxes" else "test images"
+    there = f"{present:,} of {listed:,} {kind} present" if listed and images else ""
     parts = [part for part in (several, there, about) if part]
     made.suptitle(f"{what}, {first.experiment} on {first.dataset}\n{'; '.join(parts)}", fontsize=9, x=0.01, ha="left")
 
@@ -335,7 +337,7 @@ def _variant_legend(
         handles.append(
             Line2D([], [], color=style.FAINT, marker=marker, fillstyle="none", linestyle="", markersize=4, label=about)
         )
-    made.legend(handles=handles, loc="outside lower center", ncols=5)
+    style.legend(made, handles)
 
 
 def _empty(output_stem: Path, sentence: str) -> None:

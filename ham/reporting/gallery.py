@@ -47,8 +47,8 @@ class Example:
 def write_gallery(dataset_folder: Path, splits: Sequence[Path], output: Path, settings: ReportingSettings) -> None:
     """Write one PNG contact sheet, below 3 MB, of the splits of one variant.
 
-    For each finding with boxes, pairs at evenly spaced ranks of IoU, best first, whatever they look like. DataError where
-    an image or its map is missing.
+    For each finding with boxes, pairs at evenly spaced ranks of IoU, best first, whatever they look like. DataError
+    where an image or its map is missing.
     """
     results = read(splits)
     examples = {finding: choose(results, finding, settings.gallery_examples) for finding in _findings(results)}
@@ -60,10 +60,10 @@ def write_gallery(dataset_folder: Path, splits: Sequence[Path], output: Path, se
 
 
 def choose(results: Sequence[SplitResult], finding: str, count: int) -> list[Example]:
-    """``count`` examples of a finding over the pairs of all splits, in the middle of ``count`` equal parts of the ranking.
+    """Examples of a finding among the pairs of all splits: the middles of ``count`` equal parts of the ranking by IoU.
 
-    With four: the pairs an eighth, three, five and seven eighths down the list from the best IoU to the worst. Equal IoU
-    are ordered by split and image, so that the choice is the same each time.
+    With four: the pairs an eighth, three, five and seven eighths down the list from the best IoU to the worst. Equal
+    IoU are ordered by split and image, so that the choice is the same each time.
     """
     tables = [
         result.localization[result.localization["finding"] == finding].assign(place=place)
@@ -150,7 +150,8 @@ def _title(results: Sequence[SplitResult], shown: int, pairs: int) -> list[str]:
     where = f"split {first.split}" if len(results) == 1 else f"{len(results)} splits"
     return [
         f"Attention maps of {first.variant}, {first.experiment} on {first.dataset}",
-        f"{shown} of {pairs:,} pairs of image and finding, {where}; {present:,} of {listed:,} test images with boxes present.",
+        f"{shown} of {pairs:,} pairs of image and finding, {where}; "
+        f"{present:,} of {listed:,} test images with boxes present.",
         "Chosen by rank, not by looks: for each finding at even steps from the best IoU to the worst.",
         "Each: image with the radiologist's boxes | attention map | region where the refined map reaches 0.999.",
     ]
@@ -176,7 +177,8 @@ def _paste(
     for index, panel in enumerate(panels(dataset, example)):
         sheet.paste(panel, (corner[0] + index * (SIDE + GAP), corner[1]))
     y = corner[1] + SIDE + 2
-    scores = f"IoU {example.iou:.2f}   IoR {example.ior:.2f}   score {example.score:.2f}   rank {example.rank} of {example.pairs}"
+    scores = f"IoU {example.iou:.2f}   IoR {example.ior:.2f}   score {example.score:.2f}"
+    scores += f"   rank {example.rank} of {example.pairs}"
     draw.text((corner[0], y), scores, fill=INK, font=_font(14))
     draw.text((corner[0], y + LINE), _short(f"{example.image}, {example.result.split}", 90), fill=FAINT, font=_font(12))
 

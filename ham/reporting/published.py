@@ -55,9 +55,9 @@ def _row(path: Path, number: int, row: dict[str, str]) -> PublishedRow:
     try:
         values = {name: float(text) for name, text in row.items() if name not in DESCRIBING and text and name}
         threshold = float(row["threshold"]) if row.get("threshold") else math.nan
-        about = [row[name] or "" for name in ("source", "year", "model", "protocol", "metric")]
+        about = {name: row[name] or "" for name in ("source", "year", "model", "protocol", "metric")}
     except KeyError as missing:
         raise DataError(f"{path} lacks the column {missing}; see the file as it came with the project.") from None
     except (TypeError, ValueError) as problem:
         raise DataError(f"{path}, line {number}: {problem}; a result is a number or blank.") from None
-    return PublishedRow(*about, threshold, values, row.get("note") or "")
+    return PublishedRow(**about, threshold=threshold, values=values, note=row.get("note") or "")

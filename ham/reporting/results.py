@@ -177,7 +177,7 @@ def _json(path: Path, required: bool) -> dict[str, Any]:
 
 
 def _card(path: Path) -> dict[str, Any]:
-    """The card in the header of a .safetensors file (its length, eight bytes, then JSON); torch is not needed for it."""
+    """The card in the header of a .safetensors file, read without torch: the header's length, then JSON."""
     if not path.exists():
         return {}
     try:

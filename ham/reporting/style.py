@@ -1,4 +1,4 @@
-"""How figures look: colours that colour-blind readers can tell apart, one size of type, files that are equal bit for bit."""
+"""How figures look: colours that colour-blind readers can tell apart, and files that are equal bit for bit."""
 
 from __future__ import annotations
 
@@ -95,6 +95,17 @@ def label_bottom(cells: Sequence[Axes], columns: int, text: str) -> None:
     """``text`` under the lowest of ``cells`` in each column."""
     for cell in cells[max(len(cells) - columns, 0) :]:
         cell.set_xlabel(text, fontsize=7.5)
+
+
+def legend(made: Figure, handles: Sequence[Any]) -> None:
+    """A legend below the figure, in as many columns as its width holds."""
+    lengths = [len(str(handle.get_label())) for handle in handles]
+    for columns in range(min(len(handles), 8), 0, -1):
+        rows = -(-len(handles) // columns)
+        widths = [max(lengths[start : start + rows]) for start in range(0, len(handles), rows)]
+        if sum(0.07 * width + 0.6 for width in widths) <= made.get_figwidth():
+            break
+    made.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
 
 def save(made: Figure, stem: Path) -> None:

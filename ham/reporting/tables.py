@@ -1,4 +1,4 @@
-"""The tidy table of an experiment: every number of its splits, and mean, standard deviation and pooled value over them."""
+"""The tidy table of an experiment: the numbers of its splits, with mean, standard deviation and pooled value."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
     Rows of a split: ``n`` is the number of images or pairs behind the value. With more than one split follow, for each
     number, ``mean`` and ``sd`` over the splits where it is defined (ddof 1; n = number of these splits) and, for
     localization, ``pooled``: the share over all pairs of all splits (n = pairs). Kind ``images`` counts the test images
-    that the lists name and that were present, and those of the list with boxes (pooled: their sum). Variants named like a floor are the maps that never
-    look at the image. DataError where the results are of several experiments.
+    that the lists name and that were present, and those of the list with boxes (pooled: their sum). Variants named like
+    a floor are the maps that never look at the image. DataError where the results are of several experiments.
     """
     experiments = {result.experiment for result in results}
     if len(experiments) != 1:

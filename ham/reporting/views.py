@@ -16,7 +16,11 @@ FLOORS = {"location-prior": "location prior", "random-map": "random map", "whole
 METRICS = {"t_iou": "T(IoU)", "t_ior": "T(IoR)"}
 SUMMARIES = ("mean", "sd", "pooled")
 NOTHING = "–"
-PROTOCOLS_DIFFER = "Published rows come from other protocols (images, splits, use of boxes, choice of the checkpoint): context, no comparison."
+PROTOCOLS_DIFFER = (
+    "Published rows come from other protocols (images, splits, use of boxes, choice of the checkpoint): "
+    "context, no comparison."
+)
+Wanted = Sequence[tuple[str, float | None, str]]  # metric, threshold, finding
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ def _classification(numbers: Numbers, variant: str, published: list[PublishedRow
     for row in published:
         if row.metric == "auc" and any(math.isfinite(row.values.get(name, math.nan)) for name in findings):
             values = [*(row.values.get(name, math.nan) for name in findings), row.mean(findings), math.nan]
-            rows.append(Row(row.label, [_text(value) for value in values], "published", values))
+            rows.append(Row(row.label, [number_text(value) for value in values], "published", values))
             notes.append(f"{row.label}: {row.protocol}; {row.note}.")
     if notes:
         notes.append(PROTOCOLS_DIFFER)
@@ -169,17 +173,13 @@ def _published_mean(numbers: Numbers, variant: str) -> list[str]:
     ours, theirs = (numbers.value(variant, split, metric, None, "mean") for metric in ("auc", "auc_published"))
     if not math.isfinite(theirs) or abs(ours - theirs) < 5e-4:
         return []
-    return [f"By the release's rule, which counts an undefined AUC as 0, the mean is {_text(theirs)}."]
+    return [f"By the release's rule, which counts an undefined AUC as 0, the mean is {number_text(theirs)}."]
 
 
 def _classification_summary(numbers: Numbers) -> Table:
-    wanted = [
-        ("auc", None, "mean"),
-        ("auc", None, "abnormality"),
-        ("accuracy", 0.5, "mean"),
-        ("accuracy", 0.5, "abnormality"),
-    ]
-    columns = [(group, name) for group in ("AUC", "accuracy at 0.5") for name in ("mean", "abnormality")]
+    shown = (("auc", None, "AUC"), ("accuracy", 0.5, "accuracy at 0.5"))
+    wanted = [(metric, level, name) for metric, level, _ in shown for name in ("mean", "abnormality")]
+    columns = [(group, name) for _, _, group in shown for name in ("mean", "abnormality")]
     rows = [_over_splits(numbers, variant, variant, wanted, "model") for variant in numbers.variants]
     caption = f"Classification of each variant: mean over findings, and abnormal or not; {_over(numbers)}"
     return Table("Classification, all variants", caption, columns, rows, main=False)
@@ -211,15 +211,14 @@ def _localization_summary(
     for label in dict.fromkeys(row.label for row in published):
         at = {round(row.threshold, 6): row for row in published if row.label == label}
         values = [
-            at[round(level, 6)].mean([f for f in findings if name != WITHOUT + f])
-            if round(level, 6) in at
-            else math.nan
+            at[level].mean([finding for finding in findings if name != WITHOUT + finding]) if level in at else math.nan
             for name in numbers.means()
-            for level in levels
+            for level in (round(level, 6) for level in levels)
         ]
-        rows.append(Row(label, [_text(value) for value in values], "published", values))
+        rows.append(Row(label, [number_text(value) for value in values], "published", values))
     how = "over all pairs of all splits together" if pooled else _over(numbers).rstrip(".")
-    caption = f"{_meaning(metric)}, the mean over findings: {how}; {_pairs(numbers, metric, levels[0])} pairs of image and finding."
+    pairs = f"{_pairs(numbers, metric, levels[0])} pairs of image and finding"
+    caption = f"{_meaning(metric)}, the mean over findings: {how}; {pairs}."
     title = f"{METRICS[metric]}, mean over findings" + (", pooled" if pooled else "")
     return Table(title, caption, columns, rows, _protocol_notes(published), main=not pooled)
 
@@ -234,7 +233,7 @@ def _per_finding(
     counts = [_pair_count(numbers, source, metric, levels[0], name) for name in names]
     rows = [Row("pairs", [f"{count:,}" for count in counts], "count")]
     for level in levels:
-        wanted: list[tuple[str, float | None, str]] = [(metric, level, name) for name in names]
+        wanted = [(metric, level, name) for name in names]
         block = f"{METRICS[metric]} at {level:g}"
         rows += _methods(
             numbers,
@@ -246,7 +245,7 @@ def _per_finding(
             if math.isclose(row.threshold, level):
                 means = [row.mean([f for f in findings if name != WITHOUT + f]) for name in numbers.means()]
                 values = [*(row.values.get(finding, math.nan) for finding in findings), *means]
-                rows.append(Row(row.label, [_text(value) for value in values], "published", values, block))
+                rows.append(Row(row.label, [number_text(value) for value in values], "published", values, block))
     how = "over all pairs of all splits together." if pooled else _over(numbers)
     title = f"{METRICS[metric]} of each finding" + (", pooled" if pooled else "")
     return Table(title, f"{_meaning(metric)}: {how}", columns, rows, _protocol_notes(published), main)
@@ -271,16 +270,16 @@ def _split_names(numbers: Numbers) -> list[str]:
     return [*numbers.splits, "mean", "sd"] if len(numbers.splits) > 1 else numbers.splits
 
 
-def _split_row(numbers: Numbers, variant: str, split: str, wanted: Sequence[tuple[str, float | None, str]]) -> Row:
+def _split_row(numbers: Numbers, variant: str, split: str, wanted: Wanted) -> Row:
     values = [numbers.value(variant, split, metric, level, name) for metric, level, name in wanted]
-    return Row(split, [_text(value) for value in values], "summary" if split in SUMMARIES else "split", values)
+    return Row(split, [number_text(value) for value in values], "summary" if split in SUMMARIES else "split", values)
 
 
 def _over_splits(
     numbers: Numbers,
     variant: str,
     label: str,
-    wanted: Sequence[tuple[str, float | None, str]],
+    wanted: Wanted,
     kind: str,
     pooled: bool = False,
     block: str = "",
@@ -289,10 +288,12 @@ def _over_splits(
     several = len(numbers.splits) > 1
     split = ("pooled" if pooled else "mean") if several else (numbers.splits or [""])[0]
     values = [numbers.value(variant, split, *number) for number in wanted]
-    texts = [_text(value) for value in values]
+    texts = [number_text(value) for value in values]
     if several and not pooled:
         spread = [numbers.value(variant, "sd", *number) for number in wanted]
-        texts = [f"{text} ± {_text(sd)}" if math.isfinite(sd) else text for text, sd in zip(texts, spread, strict=True)]
+        texts = [
+            f"{text} ± {number_text(sd)}" if math.isfinite(sd) else text for text, sd in zip(texts, spread, strict=True)
+        ]
     return Row(label, texts, kind, values, block)
 
 
@@ -330,5 +331,6 @@ def _protocol_notes(published: list[PublishedRow]) -> list[str]:
     return [*protocols, PROTOCOLS_DIFFER]
 
 
-def _text(value: float) -> str:
+def number_text(value: float) -> str:
+    """Three decimals, or a dash where there is no number."""
     return f"{value:.3f}" if math.isfinite(value) else NOTHING

@@ -22,7 +22,8 @@ T_IOR = (0.1, 0.25, 0.5, 0.75, 0.9)
 FLOORS = {"location-prior": 0.28, "random-map": 0.06, "whole-image": 0.1}
 LOSSES = ("loss", "loss_abnormality", "loss_classification", "loss_box", "loss_bound", "loss_union")
 VALIDATION = (
-    "validation_loss", "validation_auc", "validation_auc_published", "validation_accuracy", "validation_auc_abnormality",
+    "validation_loss", "validation_auc", "validation_auc_published", "validation_accuracy",
+    "validation_auc_abnormality",
 )  # fmt: skip
 
 
@@ -119,9 +120,11 @@ def write_split(
         "digests": {"images.csv": "ab" * 32, "localization.csv": f"{seed:064x}"},
         "counts": {
             "listed": len(images) if listed is None else listed, "present": len(images), "images": len(images),
+            "boxes_listed": len(images) if boxed else 0, "boxes_present": len(images) if boxed else 0,
             "patients": len(images), "pairs": pairs * len(boxed),
             "findings": {f: {"positives": 12, "pairs": pairs if f in boxed else 0} for f in findings},
         },
+        "location_prior_from": "training boxes",
         "classification": classification,
         "localization": localization_rows(ours) if boxed else [],
         "floors": {name: localization_rows(values) for name, values in others.items()} if boxed else {},
@@ -172,7 +175,7 @@ def write_dataset(
     boxed: Sequence[str] = BOXED,
     size: tuple[int, int] = (48, 60),
 ) -> Path:
-    """A partial data set folder: grey images of ``size`` (width, height) with a box for every boxed finding, two more absent."""
+    """A partial data set: grey images of ``size`` (width, height), each with a box for every boxed finding; two absent."""
     rng = np.random.default_rng(7)
     width, height = size
     absent = ["99999998_000.png", "99999999_000.png"]
@@ -193,8 +196,8 @@ def write_dataset(
     }
     table = pd.DataFrame(described | dict.fromkeys(findings, 1.0), index=pd.Index(names, name="image"))
     content = layout.Content(
-        key="phantom", name=folder.name, source="nih", findings=tuple(findings), boxed_findings=tuple(boxed), box_grid=width,
-        table=table, boxes=boxes, lists={"Main/test": test}, missing=absent, partial=True, problems=[],
+        key="phantom", name=folder.name, source="nih", findings=tuple(findings), boxed_findings=tuple(boxed),
+        box_grid=width, table=table, boxes=boxes, lists={"Main/test": test}, missing=absent, partial=True, problems=[],
         sources=[{"file": "images_001.tar.gz", "bytes": 123456, "sha256": "3" * 64}], pictures="4" * 64,
         licence="free to use <with> thanks", attribution="Drawn by ham & nobody else, see https://example.org/set",
     )  # fmt: skip

@@ -96,6 +96,6 @@ rule convert:
         partial=CONFIG.data.partial,
         code=source_digest("ham.datasets.nih"),
     message:
-        "Converting tables and lists of {CONFIG.dataset}"
+        f"Converting tables and lists of {CONFIG.dataset}"
     script:
         "../scripts/convert.py"

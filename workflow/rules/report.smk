@@ -30,17 +30,31 @@ rule experiment_figures:
     input:
         of_experiment("metrics.json", "curves.json", "localization.csv", "floors.csv", "history.csv"),
     output:
-        [
-            "results/{dataset}/figures/{experiment}-" + f"{figure}.{form}"
-            for figure in FIGURES
-            for form in ("png",)
-        ],
-        report(
-            ["results/{dataset}/figures/{experiment}-" + f"{figure}.svg" for figure in FIGURES],
-            caption="../report/figures.rst",
+        roc=report(
+            "results/{dataset}/figures/{experiment}-roc.svg",
+            caption="../report/roc.rst",
             category="Figures",
-            labels={"experiment": "{experiment}"},
+            labels={"experiment": "{experiment}", "figure": "ROC"},
         ),
+        t_iou=report(
+            "results/{dataset}/figures/{experiment}-t-iou.svg",
+            caption="../report/thresholds.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "T(IoU)"},
+        ),
+        t_ior=report(
+            "results/{dataset}/figures/{experiment}-t-ior.svg",
+            caption="../report/thresholds.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "T(IoR)"},
+        ),
+        training=report(
+            "results/{dataset}/figures/{experiment}-training.svg",
+            caption="../report/training.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "training"},
+        ),
+        png=[f"results/{{dataset}}/figures/{{experiment}}-{figure}.png" for figure in FIGURES],
     log:
         "results/{dataset}/logs/figures/{experiment}.log",
     conda:

@@ -1,8 +1,6 @@
 import sys
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.jobs import job
 
@@ -13,7 +11,7 @@ if __name__ == "__main__":
 
         splits = sorted({Path(path).parent for path in snakemake.input})
         settings = ReportingSettings.model_validate(snakemake.params.settings)
-        stem = str(Path(snakemake.output[0]).parent / snakemake.wildcards.experiment)
+        stem = str(Path(snakemake.output.roc).parent / snakemake.wildcards.experiment)
         figures.write_roc(splits, Path(f"{stem}-roc"), settings)
         figures.write_thresholds(splits, "t_iou", Path(f"{stem}-t-iou"), settings)
         figures.write_thresholds(splits, "t_ior", Path(f"{stem}-t-ior"), settings)

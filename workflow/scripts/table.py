@@ -1,8 +1,6 @@
 import sys
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.jobs import job
 

@@ -1,0 +1,327 @@
+"""report.html: what was run, what came out and how to read it, in one file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from ham.errors import DataError
+from ham.files import write_text
+from ham.progress import duration
+from ham.reporting import embed, views
+from ham.reporting.markup import spans
+from ham.reporting.results import SplitResult, experiments_of, prior_note, read, variants_of
+from ham.reporting.settings import ReportingSettings
+from ham.reporting.tables import read_table
+
+TEMPLATES = Path(__file__).parent / "templates"
+FIGURES = {
+    "t-iou": "T(IoU) over the threshold: mean over findings, without {left_out}, and each finding, beside maps that "
+    "never look at the image.",
+    "t-ior": "T(IoR) over the threshold, arranged like T(IoU).",
+    "roc": "ROC curve of each finding and of abnormality on the test images.",
+    "training": "Loss terms and validation metrics over the epochs, a line a split.",
+}
+FOLDED = "t-ior"  # shown when asked for
+CHECKPOINTS = {
+    "best-auc": "the epoch with the best validation AUC",
+    "best-t-iou": "the epoch with the best validation T(IoU)",
+    "best-t-ior": "the epoch with the best validation T(IoR)",
+}
+Shown = dict[str, Any]
+
+
+def write_page(
+    results: Path,
+    dataset_folder: Path,
+    splits: Sequence[Path],
+    tables: Sequence[Path],
+    figures: Sequence[Path],
+    galleries: Sequence[Path],
+    output: Path,
+    settings: ReportingSettings,
+) -> None:
+    """Write the report of a data set's results.
+
+    ``splits`` are the result folders of all splits; ``tables`` the tidy csv of each experiment; ``figures``
+    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png. What is not given is left out.
+    DataError where one of them cannot be read.
+    """
+    read_splits = read(splits)
+    tidy = {path.stem: path for path in tables if path.suffix == ".csv"}
+    drawn = {path.name.removesuffix(".svg").removesuffix(".png"): path for path in figures}
+    sheets: dict[str, list[Path]] = {}
+    for path in galleries:
+        sheets.setdefault(path.parent.name, []).append(path)
+    numbers = {name: views.Numbers(read_table(path)) for name, path in tidy.items()}
+    groups = experiments_of(read_splits)
+    experiments = [
+        _experiment(name, group, numbers.get(name), drawn, sheets.get(name, []), len(galleries), settings)
+        for name, group in groups.items()
+    ]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": _number, "capital": _capital}
+    page = environment.get_template("report.html.j2").render(
+        dataset=_dataset(dataset_folder),
+        key=read_splits[0].dataset if read_splits else Path(results).name,
+        glance=_shown(_glance(groups, numbers, settings)),
+        experiments=experiments,
+        without_boxes=sorted({name for result in read_splits for name in result.left_out}),
+        trainings=_trainings(read_splits),
+        versions=_versions(read_splits),
+        published=any(row["kind"] == "published" for shown in experiments for t in shown["all"] for row in t["rows"]),
+    )
+    write_text(output, page)
+
+
+def _dataset(folder: Path) -> Shown:
+    """dataset.json with what the page says of it; DataError where it is absent."""
+    path = Path(folder) / "dataset.json"
+    try:
+        info: Shown = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DataError(f"{path} cannot be read ({problem}); make the data set again.") from None
+    counts = info.get("counts", {})
+    lists = info.get("lists", {})
+    absent = counts.get("present", 0) < counts.get("images", 0)
+    return info | {
+        "counts": counts,
+        "lists": lists,
+        "incomplete": absent or any(_lacks(entry) for entry in lists.values()),
+    }
+
+
+def _lacks(entry: Shown) -> bool:
+    return int(entry.get("present", 0)) < int(entry.get("listed", 0))
+
+
+def _experiment(
+    name: str,
+    group: list[SplitResult],
+    numbers: views.Numbers | None,
+    drawn: dict[str, Path],
+    sheets: list[Path],
+    galleries: int,
+    settings: ReportingSettings,
+) -> Shown:
+    tables = views.build(numbers.table, settings, prior_note(group)) if numbers is not None else []
+    shown = [_shown(table) for table in tables]
+    left_out = " or ".join(dict.fromkeys(finding for result in group for finding in result.left_out)) or "one finding"
+    return {
+        "name": name,
+        "facts": _facts(group),
+        "images": views.images_line(numbers.table) if numbers is not None else "",
+        "caveats": _caveats(group),
+        "all": shown,
+        "main": [table for table in shown if table["main"]],
+        "more": [table for table in shown if not table["main"]],
+        "figures": [
+            _picture(f"{about.format(left_out=left_out)}", *embed.figure_uri(drawn[f"{name}-{kind}"]))
+            for kind, about in FIGURES.items()
+            if f"{name}-{kind}" in drawn and kind != FOLDED
+        ],
+        "folded": [
+            _picture(FIGURES[FOLDED], *embed.figure_uri(path))
+            for path in (drawn.get(f"{name}-{FOLDED}"),)
+            if path is not None
+        ],
+        "galleries": [_picture(path.stem, *embed.gallery_uri(path, galleries)) for path in sheets],
+        "settings": _settings(group),
+    }
+
+
+def _picture(about: str, uri: str, width: int, height: int) -> Shown:
+    return {"about": about, "uri": uri, "width": width, "height": height}
+
+
+def _facts(group: Sequence[SplitResult]) -> list[str]:
+    """Sentences: splits, training images, tested pairs."""
+    first = next(iter(variants_of(group).values()))
+    out = [f"{len(first)} splits" if len(first) > 1 else f"one split ({first[0].split})"]
+    trained = [int(result.run["train_images"]) for result in first if "train_images" in result.run]
+    boxed = [int(result.run.get("train_boxed_images") or 0) for result in first if "train_images" in result.run]
+    if trained:
+        boxes = f"{_range(boxed)} of them with boxes" if any(boxed) else "no boxes"
+        out.append(f"trained on {_range(trained)} images{' a split' if len(first) > 1 else ''}, {boxes}")
+    pairs = sum(int(result.counts.get("pairs") or 0) for result in first)
+    out.append(f"localization tested on {pairs:,} pairs of image and finding" if pairs else "no localization tested")
+    variants = list(variants_of(group))
+    if len(variants) > 1:
+        out.append(f"variants {', '.join(variants)}")
+    return out
+
+
+def _range(values: Sequence[int]) -> str:
+    return f"{min(values):,}" if min(values) == max(values) else f"{min(values):,} to {max(values):,}"
+
+
+def _caveats(group: Sequence[SplitResult]) -> list[str]:
+    """What a reader of this experiment's numbers must know of how the tested weights were chosen."""
+    out = []
+    for variant, results in variants_of(group).items():
+        chosen = {str(result.settings.get("checkpoint", "")) for result in results}
+        seen = {_validated_on_test(result) for result in results}
+        if chosen == {"last"}:
+            out.append(f"{variant}: the weights of the last epoch are tested; no image chose them.")
+        elif True in seen:
+            how = " or ".join(CHECKPOINTS.get(name, f"checkpoint {name}") for name in sorted(chosen - {""}))
+            out.append(
+                f"{variant}: the tested weights ({how or 'the best of an epoch'}) were chosen on the test images "
+                "themselves, as the published protocol does. The numbers are optimistic; "
+                "checkpoint: last is the choice that does not look."
+            )
+        elif seen == {False}:
+            how = " or ".join(CHECKPOINTS.get(name, f"checkpoint {name}") for name in sorted(chosen - {""}))
+            out.append(f"{variant}: the tested weights ({how or 'the best of an epoch'}) were chosen on other images.")
+    return out
+
+
+def _validated_on_test(result: SplitResult) -> bool | None:
+    """Whether the list that chose the checkpoint is a test list; None where the lists are not recorded."""
+    trained, tested = result.run.get("lists"), result.metrics.get("lists")
+    if not trained or not tested:
+        return None
+    chosen = {trained.get("validation"), trained.get("validation_boxes")} - {None}
+    return bool(chosen & ({tested.get("test"), tested.get("test_boxes")} - {None}))
+
+
+def _glance(
+    groups: dict[str, list[SplitResult]], numbers: dict[str, views.Numbers], settings: ReportingSettings
+) -> views.Table:
+    """The first table: a line a variant of each experiment, the location prior beneath."""
+    levels = settings.t_iou_thresholds
+    means = list(dict.fromkeys(name for found in numbers.values() for name in found.means()))
+    columns = [("", "splits"), ("AUC", "mean"), ("AUC", "abnormality")]
+    columns += [("T(IoU), " + _mean(name), f"{level:g}") for name in means for level in levels]
+    rows = []
+    for experiment in groups:
+        found = numbers.get(experiment)
+        if found is None or not found.splits:
+            continue
+        split = "mean" if len(found.splits) > 1 else found.splits[0]
+        for variant in [*found.variants, *(name for name in found.floors if name == "location-prior")]:
+            floor = variant in views.FLOORS
+            values = [found.value(variant, split, "auc", None, name) for name in ("mean", "abnormality")]
+            values += [found.value(variant, split, "t_iou", level, name) for name in means for level in levels]
+            texts = ["" if floor and math.isnan(value) else views.number_text(value) for value in values]
+            count = "" if floor else str(len(found.splits))
+            kind = "floor" if floor else "model"
+            rows.append(
+                views.Row(views.FLOORS.get(variant, variant), [count, *texts], kind, [math.nan, *values], experiment)
+            )
+    caption = "Means over the splits of each experiment, and what a map that never looks at the image reaches."
+    return views.Table("All experiments", caption, columns, rows)
+
+
+def _mean(name: str) -> str:
+    return "mean" if name == "mean" else name.replace("_", " ", 2).removeprefix("mean ")
+
+
+def _shown(table: views.Table) -> Shown:
+    """A table as the template wants it, cells marked where the model is not above every floor of its block."""
+    floors: dict[tuple[str, int], float] = {}  # the best of each block and column
+    for row in table.rows:
+        if row.kind == "floor":
+            for column, value in enumerate(row.numbers):
+                if math.isfinite(value):
+                    floors[row.block, column] = max(value, floors.get((row.block, column), -math.inf))
+    rows: list[Shown] = []
+    for row in table.rows:
+        numbers = row.numbers or [math.nan] * len(row.cells)
+        below = [
+            row.kind == "model" and value <= floors.get((row.block, column), -math.inf)
+            for column, value in enumerate(numbers)
+        ]
+        cells = [{"text": text, "below": low} for text, low in zip(row.cells, below, strict=True)]
+        rows.append({"label": row.label, "kind": row.kind, "block": row.block, "cells": cells})
+    groups = spans([group for group, _ in table.columns])
+    return {
+        "title": table.title,
+        "caption": table.caption,
+        "notes": table.notes,
+        "main": table.main,
+        "groups": groups if any(group for group, _ in groups) else [],
+        "starts": _starts(groups) if any(group for group, _ in groups) else set(),
+        "columns": [name for _, name in table.columns],
+        "turned": len(table.columns) > 11 and not any(group for group, _ in groups),
+        "rows": rows,
+        "marked": any(cell["below"] for row in rows for cell in row["cells"]),
+    }
+
+
+def _starts(groups: Sequence[tuple[str, int]]) -> set[int]:
+    """Columns at which a group begins."""
+    out: set[int] = set()
+    column = 0
+    for _, span in groups:
+        out.add(column)
+        column += span
+    return out
+
+
+def _trainings(results: Sequence[SplitResult]) -> Shown:
+    rows = [
+        {
+            "name": f"{result.experiment} / {result.variant} / {result.split}",
+            "epochs": result.run.get("epochs", ""),
+            "steps": result.run.get("steps", ""),
+            "images": result.run.get("train_images", ""),
+            "boxed": result.run.get("train_boxed_images", ""),
+            "speed": result.run.get("images_per_second"),
+            "device": result.run.get("device", ""),
+            "threads": result.run.get("threads", ""),
+            "time": duration(3600 * float(result.run.get("hours") or 0)),
+        }
+        for result in results
+        if result.run
+    ]
+    total = sum(float(result.run.get("hours") or 0) for result in results)
+    return {"rows": rows, "total": duration(3600 * total)}
+
+
+def _versions(results: Sequence[SplitResult]) -> list[tuple[str, str]]:
+    """Name and version, several where the trainings differ; then the state of the source."""
+    found: dict[str, dict[str, None]] = {}
+    for result in results:
+        for name, version in (result.run.get("versions") or {}).items():
+            found.setdefault(str(name), {})[str(version)] = None
+        for name, value in (result.run.get("git") or {}).items():
+            found.setdefault(f"source, {name}", {})[_plain(value)] = None
+    return [(name, ", ".join(versions)) for name, versions in found.items()]
+
+
+def _settings(group: Sequence[SplitResult]) -> list[tuple[str, str]]:
+    """Training settings of an experiment as dotted key and value; values that differ among its runs, side by side."""
+    found: dict[str, dict[str, None]] = {}
+    for result in group:
+        for key, value in _flat(result.settings):
+            found.setdefault(key, {})[_plain(value)] = None
+    return [(key, " | ".join(values)) for key, values in found.items()]
+
+
+def _flat(settings: Shown, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _number(value: Any) -> str:
+    """``1,041``; text and blanks as they are."""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

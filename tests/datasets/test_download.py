@@ -1,0 +1,375 @@
+"""Fetching from a folder, and from a server that does everything servers do."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ham.datasets import download
+from ham.datasets.download import fetch, shown
+from ham.datasets.settings import FileEntry
+from ham.errors import DownloadError
+
+DATA = gzip.compress(hashlib.shake_256(b"archive").digest(1_500_000))
+PAGE = b"<!DOCTYPE html><html><body>Too many requests</body></html>"
+MD5 = hashlib.md5(DATA).hexdigest()
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves ``files``; misbehaves as its switches say."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files: dict[str, bytes] = {"/a.tar.gz": DATA}
+        self.seen: list[tuple[str, str | None]] = []  # path and Range of each request
+        self.drop_after: list[int] = []  # for the first answers: bytes after which the connection is cut
+        self.statuses: list[int] = []  # for the first answers: instead of the file
+        self.pages = 0  # how many first answers are a web page with status 200
+        self.ranges = True
+        self.lengths = True
+        self.redirect = False
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One request of :class:`Server`."""
+
+    server: Server
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.send_error(404)
+
+    def do_GET(self) -> None:
+        server, wanted = self.server, self.headers.get("Range")
+        server.seen.append((self.path, wanted))
+        if server.redirect and not self.path.startswith("/signed"):
+            self.send_response(302)
+            self.send_header("Location", f"/signed{len(server.seen)}{self.path}")
+            self.end_headers()
+            return
+        path = "/" + self.path.split("/", 2)[2] if self.path.startswith("/signed") else self.path
+        if server.statuses:
+            self.send_error(server.statuses.pop(0))
+            return
+        if server.pages:
+            server.pages -= 1
+            self.answer(200, PAGE, {})
+        elif path not in server.files:
+            self.send_error(404)
+        else:
+            self.send_file(server.files[path], wanted)
+
+    def send_file(self, data: bytes, wanted: str | None) -> None:
+        if not wanted or not self.server.ranges:
+            self.answer(200, data, {})
+            return
+        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(data):
+            self.send_error(416)
+        else:
+            self.answer(206, data[start:], {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"})
+
+    def answer(self, status: int, data: bytes, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        if self.server.lengths:
+            self.send_header("Content-Length", str(len(data)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        drop = self.server.drop_after.pop(0) if self.server.drop_after else len(data)
+        self.wfile.write(data[:drop])
+        self.close_connection = True
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(download, "PAUSE", 0.001)
+    made = Server()
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    made.shutdown()
+    thread.join()
+    made.server_close()
+
+
+def entry(server: Server, **changes: object) -> FileEntry:
+    keys = {"name": "a.tar.gz", "address": f"{server.address}/a.tar.gz", "bytes": len(DATA), "md5": MD5}
+    return FileEntry.model_validate(keys | changes)
+
+
+def only(folder: Path, *names: str) -> bool:
+    return sorted(path.name for path in folder.iterdir()) == sorted(names)
+
+
+def test_a_file_is_downloaded_and_verified(server: Server, tmp_path: Path) -> None:
+    fetch(entry(server), tmp_path / "in/a.tar.gz", None)
+    assert (tmp_path / "in/a.tar.gz").read_bytes() == DATA
+    assert only(tmp_path / "in", "a.tar.gz")
+    assert server.seen == [("/a.tar.gz", None)]
+
+
+def test_a_dropped_connection_goes_on_from_the_last_byte(server: Server, tmp_path: Path) -> None:
+    server.drop_after = [400_000, 500_000]
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+    starts = [int(wanted[6:-1]) for _, wanted in server.seen if wanted]
+    # At most a piece of what had come is asked for again.
+    assert 400_000 - download.PIECE <= starts[0] <= 400_000
+    assert starts[0] + 500_000 - download.PIECE <= starts[1] <= starts[0] + 500_000
+
+
+def test_a_later_run_goes_on_where_a_killed_one_stopped(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz.part").write_bytes(DATA[:1_000_000])
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+    assert server.seen == [("/a.tar.gz", "bytes=1000000-")]
+
+
+def test_a_part_that_is_whole_already_is_not_fetched_again(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz.part").write_bytes(DATA)
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert server.seen == []
+
+
+def test_a_whole_part_of_unknown_size_is_found_out(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz.part").write_bytes(DATA)
+    fetch(entry(server, bytes=None), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("part", [b"\x1f\x8b" + b"x" * 999, DATA + b"more"], ids=["other bytes", "too long"])
+def test_a_part_of_another_file_is_thrown_away(server: Server, tmp_path: Path, part: bytes) -> None:
+    (tmp_path / "a.tar.gz.part").write_bytes(part)
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+    assert only(tmp_path, "a.tar.gz")
+
+
+def test_a_part_without_any_checksum_to_come_is_not_trusted(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz.part").write_bytes(b"\x1f\x8bother")
+    fetch(entry(server, bytes=None, md5=None), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+    assert server.seen == [("/a.tar.gz", None)]
+
+
+def test_a_server_that_ignores_ranges_starts_over(server: Server, tmp_path: Path) -> None:
+    server.ranges = False
+    server.drop_after = [900_000]
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+    assert len(server.seen) == 2
+
+
+def test_a_server_that_tells_no_length_is_served_by_the_digest(server: Server, tmp_path: Path) -> None:
+    server.lengths = False
+    fetch(entry(server, bytes=None), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+
+
+def test_a_redirect_is_taken_anew_from_the_static_address(server: Server, tmp_path: Path) -> None:
+    server.redirect = True
+    server.drop_after = [400_000]
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+    assert [path for path, _ in server.seen].count("/a.tar.gz") == 2
+
+
+def test_a_busy_server_is_asked_again(server: Server, tmp_path: Path) -> None:
+    server.statuses = [503, 429, 500]
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+
+
+def test_a_server_that_stays_busy_is_given_up(server: Server, tmp_path: Path) -> None:
+    server.statuses = [503] * 99
+    with pytest.raises(DownloadError, match="the server answered 503, 6 times in a row"):
+        fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert len(server.seen) == download.ATTEMPTS
+
+
+def test_an_address_that_has_nothing_is_said_at_once(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"/b\.tar\.gz: the server answered 404"):
+        fetch(entry(server, address=f"{server.address}/b.tar.gz"), tmp_path / "a.tar.gz", None)
+    assert len(server.seen) == 1
+
+
+def test_a_web_page_with_status_200_is_no_archive(server: Server, tmp_path: Path) -> None:
+    server.pages = 2
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+    server.pages = 99
+    with pytest.raises(DownloadError, match="the server sent a web page"):
+        fetch(entry(server, bytes=None, md5=None), tmp_path / "b.tar.gz", None)
+    assert only(tmp_path, "a.tar.gz")
+
+
+def test_a_web_page_does_not_cost_what_was_there(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz.part").write_bytes(DATA[:1_000_000])
+    server.pages = 1
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert server.seen[1] == ("/a.tar.gz", "bytes=1000000-")
+
+
+def test_a_web_page_is_no_table_either(server: Server, tmp_path: Path) -> None:
+    server.files["/t.csv"] = PAGE
+    with pytest.raises(DownloadError, match="a web page"):
+        fetch(FileEntry(name="t.csv", address=f"{server.address}/t.csv"), tmp_path / "t.csv", None)
+    assert only(tmp_path)
+
+
+def test_wrong_bytes_never_stand_under_the_name(server: Server, tmp_path: Path) -> None:
+    server.files["/a.tar.gz"] = DATA[:-9] + b"x" * 9
+    with pytest.raises(DownloadError, match=rf"has md5 .*, {MD5} is expected.*twice"):
+        fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert only(tmp_path)
+
+
+def test_a_truncated_file_never_stands_under_the_name(server: Server, tmp_path: Path) -> None:
+    server.files["/a.tar.gz"] = DATA[:-9]
+    with pytest.raises(DownloadError, match=rf"the server has {len(DATA) - 9} bytes where {len(DATA)} are expected"):
+        fetch(entry(server), tmp_path / "a.tar.gz", None)
+    server.lengths = False
+    with pytest.raises(DownloadError, match=rf"has {len(DATA) - 9} bytes"):
+        fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert not (tmp_path / "a.tar.gz").exists()
+
+
+def test_what_stood_there_before_stays_until_the_new_one_is_verified(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").write_bytes(b"old")
+    server.files["/a.tar.gz"] = b"\x1f\x8bwrong"
+    with pytest.raises(DownloadError):
+        fetch(entry(server, bytes=None), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == b"old"
+
+
+def test_any_of_several_accepted_digests_will_do(server: Server, tmp_path: Path) -> None:
+    fetch(entry(server, md5=None, sha256=["0" * 64, SHA256]), tmp_path / "a.tar.gz", None)
+    with pytest.raises(DownloadError, match=f"{'0' * 64} or {'1' * 64} is expected"):
+        fetch(entry(server, md5=None, sha256=["0" * 64, "1" * 64]), tmp_path / "b.tar.gz", None)
+
+
+def test_a_mirror_address_is_verified_by_its_sha256sums(server: Server, tmp_path: Path) -> None:
+    name = FileEntry(name="deep/a.tar.gz")
+    server.files["/m/deep/a.tar.gz"] = DATA
+    server.files["/m/SHA256SUMS"] = f"{SHA256}  deep/a.tar.gz\n".encode()
+    fetch(name, tmp_path / "a.tar.gz", f"{server.address}/m/")
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+    server.files["/m/SHA256SUMS"] = f"{'0' * 64} *./deep/a.tar.gz\n".encode()
+    with pytest.raises(DownloadError, match="sha256"):
+        fetch(name, tmp_path / "b.tar.gz", f"{server.address}/m")
+
+
+def test_checksums_that_cannot_be_had_are_not_taken_for_none(server: Server, tmp_path: Path) -> None:
+    server.statuses = [500] * 99
+    with pytest.raises(DownloadError, match="SHA256SUMS: the server answered 500"):
+        fetch(FileEntry(name="a.tar.gz"), tmp_path / "a.tar.gz", server.address)
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "PAUSE", 0.001)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    name = FileEntry(name="a.tar.gz", address="http://user:secret@127.0.0.1:9/a.tar.gz?token=secret", md5=MD5)
+    with pytest.raises(DownloadError, match=r"http://127\.0\.0\.1:9/a\.tar\.gz: the connection failed") as caught:
+        fetch(name, tmp_path / "a.tar.gz", None)
+    assert "secret" not in str(caught.value)
+    assert shown("https://a:b@host/x?y#z") == "https://host/x"
+
+
+def test_a_full_disk_is_said_before_anything_is_fetched(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
+    with pytest.raises(DownloadError, match=r"0\.0 GB free"):
+        fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert only(tmp_path)
+
+
+def test_a_file_without_address_asks_for_a_mirror(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"a\.tar\.gz has no address.*set mirror"):
+        fetch(FileEntry(name="a.tar.gz"), tmp_path / "a.tar.gz", None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "mirror"
+    path.mkdir()
+    (path / "a.tar.gz").write_bytes(DATA)
+    return path
+
+
+def test_a_file_in_a_folder_is_verified_and_linked(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.tar.gz").chmod(0o444)
+    target = tmp_path / "in/a.tar.gz"
+    for _ in range(2):
+        fetch(FileEntry(name="a.tar.gz", md5=MD5), target, str(folder))
+        assert target.is_symlink()
+        assert target.readlink() == folder / "a.tar.gz"
+    assert only(target.parent, "a.tar.gz")
+    assert only(folder, "a.tar.gz")
+
+
+def test_a_folder_may_be_given_relative_to_the_working_directory(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fetch(FileEntry(name="a.tar.gz"), tmp_path / "in/a.tar.gz", "mirror")
+    assert (tmp_path / "in/a.tar.gz").readlink() == folder / "a.tar.gz"
+
+
+def test_a_mirror_that_is_the_target_itself_is_left_alone(folder: Path) -> None:
+    fetch(FileEntry(name="a.tar.gz", md5=MD5), folder / "a.tar.gz", str(folder))
+    assert not (folder / "a.tar.gz").is_symlink()
+    assert (folder / "a.tar.gz").read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"md5": "0" * 32}, "has md5 .* is expected: it is damaged or another file"),
+        ({"bytes": 7}, "7 are expected"),
+        ({"sha256": "0" * 64}, "has sha256"),
+        ({"name": "b.tar.gz"}, r"has no such file \(b\.tar\.gz\)"),
+    ],
+)
+def test_a_wrong_file_in_a_folder_is_neither_linked_nor_changed(
+    folder: Path, tmp_path: Path, keys: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DownloadError, match=message):
+        fetch(FileEntry.model_validate({"name": "a.tar.gz"} | keys), tmp_path / "in/a.tar.gz", str(folder))
+    assert only(tmp_path / "in")
+    assert (folder / "a.tar.gz").read_bytes() == DATA
+
+
+def test_the_folders_sha256sums_are_used_where_the_description_has_no_digest(folder: Path, tmp_path: Path) -> None:
+    (folder / "SHA256SUMS").write_text(f"{'0' * 64}  a.tar.gz\n")
+    with pytest.raises(DownloadError, match="has sha256"):
+        fetch(FileEntry(name="a.tar.gz"), tmp_path / "in/a.tar.gz", str(folder))
+    fetch(FileEntry(name="a.tar.gz", md5=MD5), tmp_path / "in/a.tar.gz", str(folder))
+
+
+def test_a_page_saved_as_an_archive_is_found_without_a_checksum(folder: Path, tmp_path: Path) -> None:
+    (folder / "a.tar.gz").write_bytes(PAGE)
+    with pytest.raises(DownloadError, match="is a web page, not what its name says"):
+        fetch(FileEntry(name="a.tar.gz"), tmp_path / "in/a.tar.gz", str(folder))
+
+
+def test_a_mirror_that_is_no_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"mirror .*/nowhere is no folder"):
+        fetch(FileEntry(name="a.tar.gz"), tmp_path / "in/a.tar.gz", str(tmp_path / "nowhere"))

@@ -1,0 +1,125 @@
+"""The real tables, and the partial download that comes with them: the counts that were published or counted by hand."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from ham.datasets.download import fetch
+from ham.datasets.layout import Dataset, Problem
+from ham.datasets.nih import compare_boxes, convert, read_boxes, read_entries
+from ham.datasets.settings import Description
+from ham.datasets.unpack import unpack
+
+SAMPLE = Path(__file__).resolve().parents[3] / "shared/nih-sample"
+pytestmark = [
+    pytest.mark.sample,
+    pytest.mark.skipif(not SAMPLE.is_dir(), reason=f"the partial NIH download is not at {SAMPLE}"),
+]
+BOXES = {  # facts of BBox_List: boxes a finding
+    "Atelectasis": 180,
+    "Cardiomegaly": 146,
+    "Effusion": 153,
+    "Infiltration": 123,
+    "Mass": 85,
+    "Nodule": 79,
+    "Pneumonia": 120,
+    "Pneumothorax": 98,
+}
+
+
+@pytest.fixture(scope="module")
+def description() -> Description:
+    return Description.read(Path(__file__).resolve().parents[2] / "config/datasets/nih-sample.yaml")
+
+
+@pytest.fixture(scope="module")
+def entries_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tables") / "Data_Entry_2017_v2020.csv"
+    path.write_bytes(gzip.decompress((SAMPLE / "tables/Data_Entry_2017_v2020.csv.gz").read_bytes()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory, description: Description) -> Dataset:
+    folder = tmp_path_factory.mktemp("sample")
+    mirror, made = folder / "mirror", folder / "datasets" / description.name
+    command = [sys.executable, str(SAMPLE / "build-mirror"), str(mirror), "--limit", "40"]
+    subprocess.run(command, check=True, capture_output=True)
+    for name in (*description.archive_names, *description.table_names, *description.list_names):
+        fetch(description.file(name), made / ".sources" / name, str(mirror))
+    records = []
+    for name in description.archive_names:
+        records.append(made / ".unpacked" / f"{name.partition('.')[0]}.csv")
+        unpack(made / ".sources" / name, made / "images", records[-1])
+    convert(made, description, made / ".sources", records, True, "nih-sample")
+    return Dataset.open(made)
+
+
+def test_the_whole_table_is_read_in_five_seconds(entries_path: Path, description: Description) -> None:
+    start = time.perf_counter()
+    table = read_entries(entries_path, description.findings, description.box_grid)
+    assert time.perf_counter() - start < 5
+    assert len(table) == 112_120
+    assert table["patient"].nunique() == 30_805
+    assert set(table["view"]) == {"PA", "AP"}
+
+
+def test_the_published_boxes_are_ours_to_the_last_digit(
+    entries_path: Path, description: Description, tmp_path: Path
+) -> None:
+    table = read_entries(entries_path, description.findings, description.box_grid)
+    problems: list[Problem] = []
+    boxes = read_boxes(SAMPLE / "tables/BBox_List_2017.csv", description, table, problems)
+    with tarfile.open(SAMPLE / "tables/published-lists.tar.xz") as lists:
+        lists.extract("Annotations/BBoxes.json", tmp_path, filter="data")
+    assert compare_boxes(boxes, tmp_path / "Annotations/BBoxes.json") == []
+    assert json.loads((tmp_path / "Annotations/BBoxes.json").read_text()) == boxes
+    assert [problem.problem.split(",")[0] for problem in problems] == ["123 boxes are of Infiltrate"]
+
+
+def test_the_sample_converts_with_the_known_counts(dataset: Dataset) -> None:
+    counts = dataset.info["counts"]
+    assert (counts["images"], counts["patients"], counts["present"]) == (112_120, 30_805, 40)
+    assert (counts["boxes"], counts["boxed_images"]) == (984, 880)
+    assert {finding: counts["findings"][finding]["boxes"] for finding in dataset.boxed_findings} == BOXES
+    patients = {dataset.patient(image) for image in dataset.boxes}
+    assert len(patients) == 726
+    with open(dataset.folder / "missing.csv", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 112_080
+
+
+def test_the_lists_have_the_published_lengths(dataset: Dataset) -> None:
+    listed = {name: numbers["listed"] for name, numbers in dataset.info["lists"].items()}
+    assert listed["Main/train_val_list"] == 86_524
+    assert listed["Main/test_list"] == 25_596
+    assert listed["Main/train_wo_bbox"] == 111_240
+    assert listed["Main/test_bboxs"] == 880
+    folds = range(1, 6)
+    assert [listed[f"Main/fold{k}/train_0.5_0.8"] for k in folds] == [56_728, 59_135, 60_995, 62_491, 63_737]
+    assert [listed[f"bbox/fold{k}/train_0.8"] for k in folds] == [694, 699, 705, 708, 714]
+    assert [listed[f"Main/fold{k}/test_0_0.2"] for k in folds] == [186, 181, 175, 172, 166]
+    assert [listed[f"Main/fold{k}/train_0.7_0.7"] for k in folds] == [73_127, 74_891, 76_366, 77_544, 78_594]
+    assert [listed[f"Main/fold{k}/test_0.2_0.2"] for k in folds] == [26_662, 24_090, 22_024, 20_361, 18_983]
+
+
+def test_the_lists_are_byte_identical_to_the_authors(dataset: Dataset) -> None:
+    with open(SAMPLE / "tables/published-lists.csv", newline="") as file:
+        digests = {row["path"]: row["sha256"] for row in csv.DictReader(file)}
+    digests.pop("Annotations/BBoxes.json")
+    assert {f"ImageSets/{name}.txt": n["sha256"] for name, n in dataset.info["lists"].items()} == digests
+
+
+def test_a_data_set_of_the_papers_size_opens_in_a_second(dataset: Dataset) -> None:
+    start = time.perf_counter()
+    Dataset.open(dataset.folder)
+    assert time.perf_counter() - start < 1
+    assert (dataset.folder / "dataset.json").stat().st_size < 100_000

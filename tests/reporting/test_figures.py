@@ -1,0 +1,91 @@
+"""Figures: both formats, equal bytes, names as text, and something to look at where there is nothing to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ham.errors import DataError
+from ham.reporting import figures
+from ham.reporting.results import read
+from ham.reporting.settings import ReportingSettings
+
+SETTINGS = ReportingSettings()
+Make = Callable[..., Path]
+
+
+def write_all(splits: list[Path], folder: Path) -> list[Path]:
+    """All four figures of an experiment."""
+    figures.write_roc(splits, folder / "x-roc", SETTINGS)
+    figures.write_thresholds(splits, "t_iou", folder / "x-t-iou", SETTINGS)
+    figures.write_thresholds(splits, "t_ior", folder / "x-t-ior", SETTINGS)
+    figures.write_training(splits, folder / "x-training", SETTINGS)
+    return [folder / f"x-{kind}.{form}" for kind in ("roc", "t-iou", "t-ior", "training") for form in ("svg", "png")]
+
+
+def test_every_figure_exists_as_svg_and_png_with_equal_bytes_each_time(five_folds: list[Path], tmp_path: Path) -> None:
+    first = write_all(five_folds[:2], tmp_path / "a")
+    second = write_all(five_folds[:2], tmp_path / "b")
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes(), one.name
+    for path in first:
+        if path.suffix == ".png":
+            assert min(Image.open(path).size) > 500
+        else:
+            text = path.read_text()
+            assert text.startswith("<?xml")
+            assert "<dc:date>" not in text
+            assert "<script" not in text
+
+
+def test_an_experiment_without_localization_or_training_gets_a_sentence(make_split: Make, tmp_path: Path) -> None:
+    split = make_split(boxed=(), floors=())
+    for name in ("history.csv", "curves.json", "run.json"):
+        (split / name).unlink()
+    for path in write_all([split], tmp_path / "f"):
+        assert path.stat().st_size > 1000
+
+
+def test_several_variants_and_one_epoch_are_drawn(make_split: Make, tmp_path: Path) -> None:
+    splits = [make_split(variant=v, epochs=1, dataset="nih", seed=i) for i, v in enumerate(("ham", "other"))]
+    figures.write_training(splits, tmp_path / "t", SETTINGS)
+    figures.write_thresholds(splits, "t_ior", tmp_path / "r", SETTINGS)
+    assert (tmp_path / "t.svg").exists()
+    assert (tmp_path / "r.png").exists()
+
+
+def test_the_threshold_curve_is_the_mean_over_findings_of_the_share_at_or_above() -> None:
+    pairs = pd.DataFrame({"finding": ["a", "a", "b"], "iou": [0.1, 0.5, 0.3]})
+    curve = figures._share_curve(pairs, ["a", "b", "without pairs"], "iou")
+    at = {level: curve[np.argmin(abs(figures.LEVELS - level))] for level in (0.05, 0.3, 0.4, 0.5, 0.6)}
+    assert at == {0.05: 1.0, 0.3: (0.5 + 1) / 2, 0.4: 0.25, 0.5: 0.25, 0.6: 0.0}
+
+
+def test_the_threshold_curve_passes_through_the_pooled_values_of_the_table(five_folds: list[Path]) -> None:
+    results = read(five_folds)
+    pairs = pd.concat([result.localization for result in results])
+    curve = figures._share_curve(pairs, results[0].boxed_findings, "iou")
+    by_hand = np.mean([(pairs.loc[pairs["finding"] == f, "iou"] >= 0.3).mean() for f in results[0].boxed_findings])
+    assert curve[np.argmin(abs(figures.LEVELS - 0.3))] == pytest.approx(by_hand)
+
+
+def test_roc_curves_start_at_the_origin_and_an_undefined_one_is_left_out(make_split: Make) -> None:
+    (result,) = read([make_split()])
+    result.roc["flat"] = {"fpr": [], "tpr": []}
+    result.roc["steep"] = {"fpr": [0.0, 0.0, 1.0], "tpr": [0.0, 1.0, 1.0]}
+    assert figures._roc_at_rates(result, "flat") is None
+    assert figures._roc_at_rates(result, "never drawn") is None
+    steep = figures._roc_at_rates(result, "steep")
+    assert steep is not None
+    assert steep[0] == 0
+    assert (steep[1:] == 1).all()
+
+
+def test_splits_of_two_experiments_are_refused(make_split: Make, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="one experiment"):
+        figures.write_roc([make_split(), make_split(experiment="other")], tmp_path / "x", SETTINGS)

@@ -1,0 +1,192 @@
+"""The page: one file, everything in it, names as text, honest about what is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from ham.errors import DataError
+from ham.reporting import figures, gallery, page, tables
+from ham.reporting.settings import ReportingSettings
+
+SETTINGS = ReportingSettings()
+Make = Callable[..., Path]
+
+
+class Seen(HTMLParser):
+    """Tags that are open at the end, addresses, tables and texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "img", "link", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another tag"
+
+
+def write(splits: list[Path], dataset: Path, root: Path, output: Path) -> str:
+    """Tables, figures, galleries and page of an experiment; the page's text."""
+    name, variant = splits[0].parts[-3:-1]
+    csv = root / "tables" / f"{name}.csv"
+    tables.write_tables(splits, csv, SETTINGS)
+    stems = {kind: root / "figures" / f"{name}-{kind}" for kind in ("roc", "t-iou")}
+    figures.write_roc(splits, stems["roc"], SETTINGS)
+    figures.write_thresholds(splits, "t_iou", stems["t-iou"], SETTINGS)
+    sheet = root / "gallery" / name / f"{variant}.png"
+    gallery.write_gallery(dataset, splits, sheet, SETTINGS)
+    drawn = [stem.with_name(f"{stem.name}.svg") for stem in stems.values()]
+    page.write_page(root, dataset, splits, [csv], drawn, [sheet], output, SETTINGS)
+    return output.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def text(make_split: Make, dataset: Path, tmp_path: Path) -> str:
+    splits = [make_split(f"fold{i}", seed=i) for i in (1, 2)]
+    return write(splits, dataset, tmp_path / "results" / "phantom", tmp_path / "report.html")
+
+
+def test_the_page_needs_nothing_else(text: str) -> None:
+    seen = Seen()
+    seen.feed(text)
+    assert seen.open == []
+    assert seen.addresses
+    assert all(address.startswith(("data:", "#")) for address in seen.addresses)
+    assert "link" not in seen.tags
+    assert not re.search(r"url\(|@import|<iframe", text)
+    assert len(text) < 5_000_000
+
+
+def test_every_anchor_is_there(text: str) -> None:
+    for target in re.findall(r'href="#([^"]+)"', text):
+        assert f'id="{target}"' in text
+
+
+def test_hostile_names_are_text(text: str) -> None:
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in text
+    assert text.count("<script>") == 1  # opens the folded parts before printing
+    assert "free to use &lt;with&gt; thanks" in text
+    assert "Pleural_Thickening" in text
+
+
+def test_what_was_run_and_what_was_missing_is_said(text: str) -> None:
+    assert "12 of 14 images" in text
+    assert "Incomplete data." in text
+    assert "Drawn images." in text
+    assert "Not for clinical use" in text
+    assert "Drawn by ham &amp; nobody else" in text
+    assert "2.9.0" in text  # a version of the trainings
+    assert "localization-5fold / ham / fold2" in text
+    assert "ResNet-50" not in text  # published rows are NIH's
+
+
+def test_numbers_on_the_page_are_those_of_the_csv(text: str, tmp_path: Path) -> None:
+    table = tables.read_table(tmp_path / "results/phantom/tables/localization-5fold.csv")
+    rows = table[(table["variant"] == "ham") & (table["metric"] == "t_iou") & (table["finding"] == "mean")]
+    values = {(row.split, row.threshold): row.value for row in rows.itertuples()}
+    assert f">{values['mean', 0.3]:.3f} ± {values['sd', 0.3]:.3f}<" in text
+    assert f">{values['pooled', 0.5]:.3f}<" in text
+
+
+def test_equal_results_give_an_equal_page(make_split: Make, dataset: Path, tmp_path: Path) -> None:
+    splits = [make_split()]
+    root = tmp_path / "results" / "phantom"
+    assert write(splits, dataset, root, tmp_path / "a.html") == write(splits, dataset, root, tmp_path / "b.html")
+
+
+def lists(split: Path, checkpoint: str, validation: str) -> None:
+    """Record in a split which lists it used and which checkpoint."""
+    run, metrics = (json.loads((split / name).read_text()) for name in ("run.json", "metrics.json"))
+    run |= {
+        "settings": {"checkpoint": checkpoint, "loss": {"weights": {"box": 0.5}}},
+        "lists": {"validation": validation},
+    }
+    metrics |= {"lists": {"test": "Main/test", "test_boxes": None}}
+    (split / "run.json").write_text(json.dumps(run))
+    (split / "metrics.json").write_text(json.dumps(metrics))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "validation", "said"),
+    [
+        ("best-t-iou", "Main/test", "chosen on the test images themselves"),
+        ("best-auc", "Main/val", "were chosen on other images"),
+        ("last", "Main/test", "no image chose them"),
+    ],
+)
+def test_a_checkpoint_chosen_on_test_images_is_said_so(
+    make_split: Make, dataset: Path, tmp_path: Path, checkpoint: str, validation: str, said: str
+) -> None:
+    split = make_split()
+    lists(split, checkpoint, validation)
+    page.write_page(tmp_path, dataset, [split], [], [], [], tmp_path / "x.html", SETTINGS)
+    text = (tmp_path / "x.html").read_text()
+    assert said in text
+    assert "loss.weights.box" in text
+
+
+def test_settings_are_read_from_the_card_of_the_weights_where_run_json_has_none(
+    make_split: Make, dataset: Path, tmp_path: Path
+) -> None:
+    split = make_split()
+    header = json.dumps(
+        {"__metadata__": {"card": json.dumps({"settings": json.dumps({"checkpoint": "last"})})}}
+    ).encode()
+    (split / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    page.write_page(tmp_path, dataset, [split], [], [], [], tmp_path / "x.html", SETTINGS)
+    assert "no image chose them" in (tmp_path / "x.html").read_text()
+
+
+def test_a_model_below_its_floor_is_marked(make_split: Make, dataset: Path, tmp_path: Path) -> None:
+    split = make_split(strength=0.0)
+    root = tmp_path / "results"
+    csv = root / "tables" / "localization-5fold.csv"
+    tables.write_tables([split], csv, SETTINGS)
+    page.write_page(root, dataset, [split], [csv], [], [], tmp_path / "x.html", SETTINGS)
+    assert '<td class="below' in (tmp_path / "x.html").read_text()
+
+
+def test_a_page_of_an_experiment_without_localization_can_be_made(
+    make_split: Make, dataset: Path, tmp_path: Path
+) -> None:
+    split = make_split(boxed=(), floors=())
+    text = write([split], dataset, tmp_path / "results" / "phantom", tmp_path / "x.html")
+    assert "no localization tested" in text
+
+
+def test_a_missing_data_set_is_named(make_split: Make, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="dataset.json"):
+        page.write_page(tmp_path, tmp_path / "nowhere", [make_split()], [], [], [], tmp_path / "x.html", SETTINGS)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"gallery": 4}, {"gallery_examples": 0}, {"t_iou_thresholds": []}, {"t_iou_thresholds": [1.5]}]
+)
+def test_a_wrong_option_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        ReportingSettings.model_validate(wrong)
+
+
+def test_settings_import_nothing_heavy() -> None:
+    code = (
+        "import sys, ham.reporting.settings as s;"
+        "heavy = {'numpy', 'pandas', 'matplotlib', 'torch', 'jinja2', 'PIL'} & set(sys.modules);"
+        "assert not heavy, heavy; assert s.ReportingSettings.model_validate(s.ReportingSettings().model_dump(mode='json'))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,212 @@
+"""Tables: numbers by hand, floors, pooled values, and the same numbers in every form."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ham.errors import DataError
+from ham.reporting import published, tables, views
+from ham.reporting.results import read
+from ham.reporting.settings import ReportingSettings
+
+SETTINGS = ReportingSettings()
+Make = Callable[..., Path]
+
+
+def pick(table: pd.DataFrame, **wanted: object) -> pd.Series:
+    """The one row that has these values."""
+    for name, value in wanted.items():
+        table = table[table[name] == value]
+    assert len(table) == 1, f"{len(table)} rows for {wanted}"
+    return table.iloc[0]
+
+
+def set_scores(folder: Path, pairs: dict[str, list[float]], auc: float | None) -> None:
+    """Replace a split's scores: IoU of its pairs, and the AUC of one finding."""
+    lines = [
+        {"image": f"{i}.png", "patient": "1", "finding": f, "boxes": 1, "iou": v, "ior": v, "score": 0.5}
+        for f, values in pairs.items()
+        for i, v in enumerate(values)
+    ]
+    pd.DataFrame(lines).to_csv(folder / "localization.csv", index=False)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    share = {f: sum(v >= 0.3 for v in values) / len(values) for f, values in pairs.items()}
+    rows = [{"finding": f, "value": share[f], "n": len(pairs[f])} for f in pairs]
+    count = sum(map(len, pairs.values()))
+    rows.append({"finding": "mean", "value": sum(share.values()) / len(share), "n": count})
+    rows.append({"finding": "mean_without_Mass", "value": share["Nodule"], "n": len(pairs["Nodule"])})
+    metrics["localization"] = [{"metric": "t_iou", "threshold": 0.3, **row} for row in rows]
+    metrics["classification"] = [{"metric": "auc", "threshold": None, "finding": "Mass", "value": auc, "n": 9}]
+    metrics["floors"] = {}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+
+
+def test_mean_sd_and_pooled_equal_a_calculation_by_hand(make_split: Make) -> None:
+    one, two = make_split("fold1"), make_split("fold2")
+    set_scores(one, {"Mass": [0.1, 0.5], "Nodule": [0.9]}, 0.8)
+    set_scores(two, {"Mass": [0.3, 0.4, 0.6, 0.2], "Nodule": [0.0]}, 0.7)
+    table = tables.tidy(read([one, two]))
+
+    def value(split: str, finding: str, metric: str = "t_iou") -> float:
+        return float(pick(table, split=split, finding=finding, metric=metric, variant="ham")["value"])
+
+    assert value("fold1", "Mass") == 0.5
+    assert value("fold2", "Mass") == 0.75
+    assert value("mean", "Mass") == pytest.approx((0.5 + 0.75) / 2)
+    assert value("sd", "Mass") == pytest.approx(statistics.stdev([0.5, 0.75]))
+    assert value("pooled", "Mass") == pytest.approx(4 / 6)  # .5 .3 .4 .6 of six reach .3, which counts as reached
+    assert value("pooled", "Nodule") == pytest.approx(1 / 2)
+    assert value("pooled", "mean") == pytest.approx((4 / 6 + 1 / 2) / 2)
+    assert value("pooled", "mean_without_Mass") == pytest.approx(1 / 2)
+    assert pick(table, split="pooled", finding="mean", metric="t_iou")["n"] == 8
+    assert pick(table, split="pooled", finding="mean_without_Mass", metric="t_iou")["n"] == 2
+    assert pick(table, split="mean", finding="Mass", metric="t_iou")["n"] == 2
+    assert value("mean", "Mass", "auc") == pytest.approx(0.75)
+    assert value("sd", "Mass", "auc") == pytest.approx(0.1 / 2**0.5)
+
+
+def test_auc_is_not_pooled_and_an_undefined_one_is_left_out_of_the_mean(make_split: Make) -> None:
+    one, two, three = (make_split(f"fold{i}") for i in (1, 2, 3))
+    for folder, auc in ((one, 0.6), (two, None), (three, 0.8)):
+        set_scores(folder, {"Mass": [0.1], "Nodule": [0.9]}, auc)
+    table = tables.tidy(read([one, two, three]))
+    auc_rows = table[table["metric"] == "auc"]
+    assert set(auc_rows["split"]) == {"fold1", "fold2", "fold3", "mean", "sd"}
+    mean = pick(auc_rows, split="mean")
+    assert (mean["value"], mean["n"]) == (pytest.approx(0.7), 2)
+    assert pd.isna(pick(auc_rows, split="fold2")["value"])
+
+
+def test_a_single_split_has_no_mean_and_no_pooled_row(make_split: Make) -> None:
+    table = tables.tidy(read([make_split("official", experiment="classification-official")]))
+    assert set(table["split"]) == {"official"}
+
+
+def test_floors_stand_once_as_variants_of_their_own_with_pooled_values(make_split: Make) -> None:
+    splits = [make_split(f"fold{i}", variant=v, seed=i) for v in ("ham", "other") for i in (1, 2)]
+    table = tables.tidy(read(splits))
+    assert list(dict.fromkeys(table["variant"])) == ["ham", "other", "location-prior", "random-map", "whole-image"]
+    prior = {"variant": "location-prior", "metric": "t_iou", "threshold": 0.3, "finding": "Cardiomegaly"}
+    values = [float(pick(table, split=f"fold{i}", **prior)["value"]) for i in (1, 2)]
+    assert float(pick(table, split="mean", **prior)["value"]) == pytest.approx(statistics.mean(values))
+    pairs = pd.concat([pd.read_csv(splits[i] / "floors.csv") for i in (0, 1)])
+    pairs = pairs[(pairs["floor"] == "location-prior") & (pairs["finding"] == "Cardiomegaly")]
+    assert float(pick(table, split="pooled", **prior)["value"]) == pytest.approx((pairs["iou"] >= 0.3).mean())
+
+
+def test_a_missing_floor_leaves_the_others(make_split: Make) -> None:
+    splits = [make_split(f"fold{i}", floors=("whole-image",), seed=i) for i in (1, 2)]
+    (splits[1] / "floors.csv").unlink()
+    table = tables.tidy(read(splits))
+    assert set(table["variant"]) == {"ham", "whole-image"}
+    shown = views.build(table, SETTINGS)
+    summary = next(t for t in shown if t.title == "T(IoU), mean over findings")
+    assert [row.label for row in summary.rows] == ["ham", "whole image"]
+
+
+def test_an_experiment_without_localization_has_classification_tables_only(make_split: Make, tmp_path: Path) -> None:
+    splits = [make_split(f"fold{i}", boxed=(), floors=(), seed=i) for i in (1, 2)]
+    tables.write_tables(splits, tmp_path / "t" / "x.csv", SETTINGS)
+    text = (tmp_path / "t" / "x.md").read_text()
+    assert "AUC, ham" in text
+    assert "T(IoU)" not in text
+
+
+def test_markdown_and_latex_show_the_numbers_of_the_csv(five_folds: list[Path], tmp_path: Path) -> None:
+    output = tmp_path / "tables" / "localization-5fold.csv"
+    tables.write_tables(five_folds, output, SETTINGS)
+    table = tables.read_table(output)
+    wanted = {"variant": "ham", "metric": "t_iou", "threshold": 0.3, "finding": "mean"}
+    mean, sd, pooled = (float(pick(table, split=split, **wanted)["value"]) for split in ("mean", "sd", "pooled"))
+    auc = [
+        float(pick(table, variant="ham", metric="auc", finding="Cardiomegaly", split=f"fold{i}")["value"]) for i in (3,)
+    ]
+    for suffix, plus, between in ((".md", "±", " | "), (".tex", r"$\pm$", " & ")):
+        lines = output.with_suffix(suffix).read_text().splitlines()
+        rows = [[cell.strip() for cell in line.strip("|\\ ").split(between.strip())] for line in lines]
+        summary = next(row for row in rows if row[0] == "ham" and plus in row[1])
+        assert f"{mean:.3f} {plus} {sd:.3f}" in summary
+        assert any(row[0] == "ham" and f"{pooled:.3f}" in row for row in rows)
+        fold = next(row for row in rows if row[0] == "fold3")
+        assert fold[2] == f"{auc[0]:.3f}"  # findings in the data set's order: Atelectasis, Cardiomegaly
+
+
+def test_the_first_line_says_how_many_images_were_present(make_split: Make, tmp_path: Path) -> None:
+    splits = [make_split(f"fold{i}", listed=20, seed=i) for i in (1, 2)]
+    tables.write_tables(splits, tmp_path / "x.csv", SETTINGS)
+    line = "Test images present: 24 of 40; with boxes: 24 of 24 (fold1 12 of 20, fold2 12 of 20)."
+    assert (tmp_path / "x.md").read_text().splitlines()[0].startswith(line)
+    assert (tmp_path / "x.tex").read_text().splitlines()[0].startswith(f"% {line}")
+    table = tables.read_table(tmp_path / "x.csv")
+    assert pick(table, kind="images", metric="listed", split="pooled")["value"] == 40
+    for shown in views.build(table, SETTINGS):
+        assert "Test images present: 24 of 40" in shown.caption
+
+
+def test_names_are_escaped_in_markdown_and_latex(five_folds: list[Path], tmp_path: Path) -> None:
+    tables.write_tables(five_folds, tmp_path / "x.csv", SETTINGS)
+    markdown, latex = ((tmp_path / f"x.{suffix}").read_text() for suffix in ("md", "tex"))
+    assert r"Pleural\_Thickening" in markdown
+    assert "<script>" not in markdown.replace(r"\<", "").replace(r"\>", "")
+    assert r"\<script\>" in markdown
+    assert r"Pleural\_Thickening" in latex
+    assert r"\textless{}script\textgreater{}" in latex
+    assert r"Hernia \& 50\% \$x\$" in latex
+    body = "\n".join(line for line in latex.splitlines() if not line.startswith("%"))
+    assert not re.search(r"(?<!\\)[%#]", body.replace(r"{!}{%", ""))
+    assert all(body.count(rf"\begin{{{name}}}") == body.count(rf"\end{{{name}}}") for name in ("table", "tabular"))
+
+
+def test_published_numbers_stand_beside_nih_only(make_split: Make, tmp_path: Path) -> None:
+    options = {"findings": ("Mass", "Nodule"), "boxed": ("Mass", "Nodule")}
+    for key, shown in (("nih", True), ("nih-sample", True), ("phantom", False), ("nihilism", False)):
+        tables.write_tables([make_split(dataset=key, **options)], tmp_path / f"{key}.csv", SETTINGS)
+        text = (tmp_path / f"{key}.md").read_text()
+        assert ("Wang et al. 2017" in text) is shown, key
+        assert ("Published rows come from other protocols" in text) is shown
+    line = next(
+        x for x in (tmp_path / "nih.md").read_text().splitlines() if x.startswith("| Wang et al. 2017, ChestX-ray8")
+    )
+    assert f"{(0.4 + 0.1392) / 2:.3f}" in line  # T(IoU) at .1: mean of Mass and Nodule
+    without = ReportingSettings(published=False)
+    tables.write_tables([make_split("fold2", dataset="nih", **options)], tmp_path / "off.csv", without)
+    assert "Wang" not in (tmp_path / "off.md").read_text()
+
+
+def test_shipped_published_numbers_are_read() -> None:
+    rows = published.read_published()
+    iou = next(row for row in rows if row.metric == "t_iou" and row.threshold == 0.1)
+    assert iou.values["Cardiomegaly"] == 0.9383
+    eight = ["Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia", "Pneumothorax"]
+    assert iou.mean(eight) == pytest.approx(0.5681, abs=1e-4)
+    assert pd.isna(iou.mean([*eight, "Hernia"]))
+
+
+def test_equal_results_give_equal_bytes(five_folds: list[Path], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        tables.write_tables(five_folds, tmp_path / name / "x.csv", SETTINGS)
+    for suffix in ("csv", "md", "tex"):
+        assert (tmp_path / f"a/x.{suffix}").read_bytes() == (tmp_path / f"b/x.{suffix}").read_bytes()
+
+
+def test_splits_of_two_experiments_are_refused(make_split: Make, tmp_path: Path) -> None:
+    splits = [make_split(), make_split(experiment="other")]
+    with pytest.raises(DataError, match="localization-5fold, other"):
+        tables.write_tables(splits, tmp_path / "x.csv", SETTINGS)
+
+
+def test_a_split_that_was_not_scored_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="metrics.json is not there"):
+        tables.write_tables([tmp_path / "fold1"], tmp_path / "x.csv", SETTINGS)
+
+
+def test_what_the_location_prior_knows_is_said(make_split: Make, tmp_path: Path) -> None:
+    tables.write_tables([make_split()], tmp_path / "x.csv", SETTINGS)
+    assert "The location prior is made from training boxes." in (tmp_path / "x.md").read_text()

@@ -1,0 +1,96 @@
+"""Every mistake is found at once and named by its path."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ham import config
+from ham.datasets.settings import DataSettings
+from ham.errors import SettingsError
+from ham.predicting.settings import PredictionSettings
+from ham.refinement.settings import RefinementSettings
+from ham.reporting.settings import ReportingSettings
+from ham.scoring.settings import ScoringSettings
+from ham.training.settings import TrainingSettings
+
+
+@pytest.fixture
+def paper(root: Path) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load((root / "config/config.yaml").read_text())
+    return values
+
+
+def test_config_yaml_holds_every_option_with_its_default(paper: dict[str, Any]) -> None:
+    for section, model in {
+        "data": DataSettings,
+        "refinement": RefinementSettings,
+        "training": TrainingSettings,
+        "prediction": PredictionSettings,
+        "scoring": ScoringSettings,
+        "reporting": ReportingSettings,
+    }.items():
+        assert paper[section] == model().model_dump(mode="json"), section
+
+
+def test_every_file_in_config_is_valid_over_the_paper(root: Path, paper: dict[str, Any]) -> None:
+    for file in sorted((root / "config").glob("*.yaml")):
+        loaded = config.load(config.merged(paper, yaml.safe_load(file.read_text())))
+        assert config.describe_dataset(loaded, root / "config/datasets").findings
+    paper_settings = config.load(paper).training_settings("localization-5fold", "with-crf")
+    assert paper_settings.refined_boxes
+    assert (paper_settings.epochs, paper_settings.checkpoint) == (30, "best-t-iou")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (("traning",), {}, "traning: there is no such key"),
+        (("training", "optimizer", "learning_rate"), "2e-5", "training.optimizer.learning_rate: .*point, like 2.0e-5"),
+        (("training", "network", "downsampling"), 4, r"training.network.downsampling: .*8, 16 or 32"),
+        (("training", "epochs"), 0, "training.epochs: .*greater than or equal to 1"),
+        (("training", "epochs"), 2.5, "training.epochs"),
+        (("training", "loss", "weights", "box"), -1.0, "training.loss.weights.box"),
+        (("experiments",), ["localisation"], "experiments: localisation is not defined"),
+        (("variants",), [], "variants"),
+        (("define", "variants", "mine"), {"training": {"epochs": "many"}}, "define.variants.mine.training.epochs"),
+        (("define", "experiments", "classification-official", "train"), "Main/{fold}/x", "only {split}"),
+        (("define", "experiments", "a/b"), {"splits": ["all"], "train": "x", "validation": "x", "test": "x"}, "a/b"),
+        (("scoring", "t_iou"), [0.1, 1.5], "scoring.t_iou.1"),
+    ],
+)
+def test_a_mistake_is_named_by_its_path(paper: dict[str, Any], path: tuple[str, ...], value: Any, said: str) -> None:
+    place = paper
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(SettingsError, match=said):
+        config.load(paper)
+
+
+def test_all_mistakes_are_told_at_once_and_each_once(paper: dict[str, Any]) -> None:
+    paper["traning"] = {}
+    paper["training"]["epochs"] = 0
+    paper["scoring"]["certainty"] = 2
+    with pytest.raises(SettingsError) as error:
+        config.load(paper)
+    text = str(error.value)
+    assert "3 mistakes" in text
+    assert text.count("training.epochs") == 1
+
+
+def test_an_unknown_data_set_names_those_at_hand(root: Path, paper: dict[str, Any]) -> None:
+    loaded = config.load({**paper, "dataset": "mimic"})
+    with pytest.raises(SettingsError, match=r"nih.*phantom"):
+        config.describe_dataset(loaded, root / "config/datasets")
+
+
+def test_merging_maps_keeps_what_the_overlay_does_not_name() -> None:
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 1}
+    before = copy.deepcopy(base)
+    assert config.merged(base, {"a": {"c": [3]}}, {"d": None}) == {"a": {"b": 1, "c": [3]}, "d": None}
+    assert base == before

@@ -1,0 +1,72 @@
+"""The workflow runs from anywhere."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from .conftest import Checkout, copy_of_workflow
+
+TABLE = "datasets/Phantom/images.csv"
+
+
+def elsewhere(tmp_path: Path) -> Checkout:
+    checkout = copy_of_workflow(tmp_path / "checkout")
+    checkout.work = tmp_path / "elsewhere"
+    checkout.work.mkdir()
+    return checkout
+
+
+def test_with_the_snakefile_named_from_another_folder(tmp_path: Path) -> None:
+    checkout = elsewhere(tmp_path)
+    checkout.run("datasets", "-s", str(checkout.folder / "Snakefile"))
+    assert (checkout.work / TABLE).exists()
+    assert not (checkout.folder / "datasets").exists()
+
+
+def test_with_another_working_directory(tmp_path: Path) -> None:
+    checkout = copy_of_workflow(tmp_path / "checkout")
+    checkout.run("datasets", "--directory", str(tmp_path / "there"))
+    assert (tmp_path / "there" / TABLE).exists()
+    assert not (checkout.folder / "datasets").exists()
+
+
+def test_as_a_module_with_a_prefix(tmp_path: Path) -> None:
+    checkout = elsewhere(tmp_path)
+    (checkout.work / "Snakefile").write_text(
+        f"""
+configfile: "small.yaml"
+module ham:
+    snakefile: "{checkout.folder}/workflow/Snakefile"
+    config: config
+    prefix: "chest"
+use rule * from ham as ham_*
+"""
+    )
+    merged = (checkout.folder / "config/config.yaml").read_text(), (checkout.folder / "small.yaml").read_text()
+    for name, text in zip(("paper.yaml", "small.yaml"), merged, strict=True):
+        (checkout.work / name).write_text(text)
+    checkout.config = ["--configfile", "paper.yaml", "small.yaml"]
+    checkout.run("chest/results/phantom/localization-5fold/ham/fold1/metrics.json")
+    assert (checkout.work / "chest" / TABLE).exists()
+    assert (checkout.work / "chest/results/.resume/phantom/localization-5fold/ham/fold1/state.pt").exists()
+    assert not (checkout.work / "results").exists()
+
+
+def test_with_worker_processes_started_by_spawn(tmp_path: Path) -> None:
+    checkout = copy_of_workflow(tmp_path / "checkout")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(
+        "import multiprocessing\nmultiprocessing.set_start_method('spawn', force=True)\n"
+    )
+    target = "results/phantom/localization-5fold/with-crf/fold1/metrics.json"
+    checkout.run(target, env={"PYTHONPATH": str(tmp_path / "site")})
+    log = (checkout.folder / "results/phantom/localization-5fold/with-crf/fold1/logs/train.log").read_text()
+    assert "epoch 2 of 2" in log
+
+
+def test_a_run_leaves_no_process_behind(tmp_path: Path) -> None:
+    checkout = copy_of_workflow(tmp_path / "checkout")
+    checkout.run("datasets")
+    left = subprocess.run(["pgrep", "-f", str(checkout.folder)], capture_output=True, text=True)
+    assert left.stdout == ""

@@ -1,0 +1,61 @@
+"""What a dry run plans; nothing is computed here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Checkout, copy_of_workflow
+
+
+@pytest.fixture
+def paper(tmp_path: Path) -> Checkout:
+    checkout = copy_of_workflow(tmp_path / "checkout")
+    checkout.config = []
+    return checkout
+
+
+def test_the_paper_is_twelve_trainings(paper: Checkout) -> None:
+    found = paper.planned()
+    assert (found["train"], found["predict"], found["score"]) == (12, 12, 12)
+    assert (found["fetch_archive"], found["unpack"], found["convert"], found["table"]) == (12, 12, 1, 4)
+    assert "refine" not in found
+    assert "draw_phantom" not in found
+
+
+def test_one_fold_is_one_training(paper: Checkout) -> None:
+    assert paper.planned("results/nih/localization-5fold/ham/fold1/metrics.json")["train"] == 1
+
+
+def test_refined_boxes_are_made_once_and_only_where_a_variant_wants_them(paper: Checkout) -> None:
+    folds = [f"results/nih/localization-5fold/with-crf/fold{k}/metrics.json" for k in (1, 2)]
+    found = paper.planned(*folds)
+    assert (found["refine"], found["train"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("results/nih/localization-5fold/ham/fold6/metrics.json", "fold6"),
+        ("results/nih/localization-5fold/ham/official/metrics.json", "has no split official"),
+        ("results/nih/localization-5fold/hamm/fold1/metrics.json", "hamm"),
+    ],
+)
+def test_a_target_that_cannot_be_fails_before_anything_runs(paper: Checkout, target: str, said: str) -> None:
+    done = paper.snakemake(target, "-n", check=False)
+    assert done.returncode != 0
+    assert said in done.stdout
+
+
+def test_all_mistakes_of_a_configuration_stop_everything(paper: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text("traning: {}\ntraining: {epochs: 0, network: {downsampling: 4}}\n")
+    done = paper.snakemake("--configfile", str(tmp_path / "wrong.yaml"), "-n", check=False)
+    assert done.returncode != 0
+    for said in ("3 mistakes", "traning: there is no such key", "training.epochs", "training.network.downsampling"):
+        assert said in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_lint_has_nothing_to_say(paper: Checkout) -> None:
+    assert "good condition" in paper.snakemake("--lint").stdout

@@ -1,0 +1,80 @@
+"""What runs again after a change, and what does not."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+from .conftest import Checkout
+
+TRAININGS = {"train": 2, "predict": 2, "score": 2}
+REPORTS = {"table": 1, "experiment_figures": 1, "experiment_gallery": 1, "report_page": 1}
+
+
+def test_a_finished_run_has_everything_and_nothing_to_do(finished: Checkout) -> None:
+    results = finished.folder / "results/phantom"
+    for name in (
+        "report.html",
+        "tables/localization-5fold.csv",
+        "tables/localization-5fold.tex",
+        "figures/localization-5fold-t-iou.svg",
+        "gallery/localization-5fold/ham.png",
+        "localization-5fold/ham/fold2/maps.npz",
+    ):
+        assert (results / name).stat().st_size > 0
+    assert "Nothing to be done" in finished.run().stdout
+
+
+def test_a_loss_weight_reruns_trainings_and_what_follows(changed: Checkout) -> None:
+    changed.edit("small.yaml", "  batch_size: 8", "  batch_size: 8\n  loss: {weights: {box: 0.4}}")
+    assert changed.planned() == {**TRAININGS, **REPORTS}
+
+
+def test_a_report_option_reruns_reports_only(changed: Checkout) -> None:
+    changed.edit("small.yaml", "dataset: phantom", "dataset: phantom\nreporting: {gallery_examples: 2}")
+    assert changed.planned() == REPORTS
+
+
+def test_a_comment_in_a_loss_reruns_nothing_and_a_constant_reruns_trainings(changed: Checkout) -> None:
+    changed.edit("ham/losses.py", "TINY = 1e-5", "# a comment\nTINY = 1e-5")
+    changed.edit("ham/losses.py", '"""The five losses', '"""All five losses')
+    assert changed.planned() == {}
+    changed.edit("ham/losses.py", "TINY = 1e-5", "TINY = 1e-6")
+    assert changed.planned() == {**TRAININGS, **REPORTS}
+
+
+def test_a_converter_that_writes_the_same_sees_no_epoch_run(changed: Checkout) -> None:
+    before = (changed.folder / "results/phantom/localization-5fold/ham/fold1/model.safetensors").read_bytes()
+    source = (changed.folder / "ham/datasets/nih.py").read_text()
+    (changed.folder / "ham/datasets/nih.py").write_text(source + "\n\nUNUSED = 1\n")
+    planned = changed.planned("trainings")
+    assert planned["convert"] == 1
+    assert "draw_phantom" not in planned
+    text = changed.run("trainings").stdout
+    assert not re.search(r"epoch 1 of", text)
+    after = (changed.folder / "results/phantom/localization-5fold/ham/fold1/model.safetensors").read_bytes()
+    assert after == before
+
+
+def test_a_forced_fold_is_not_trained_again_for_nothing(changed: Checkout) -> None:
+    model = "results/phantom/localization-5fold/ham/fold1/model.safetensors"
+    (changed.folder / model).unlink()
+    text = changed.run(model).stdout
+    assert "already trained" in text
+    assert "epoch 1 of" not in text
+
+
+def test_metrics_hold_the_numbers_of_their_files(finished: Checkout) -> None:
+    split = finished.folder / "results/phantom/localization-5fold/ham/fold1"
+    metrics = json.loads((split / "metrics.json").read_text())
+    pairs = (split / "localization.csv").read_text().splitlines()
+    assert metrics["counts"]["pairs"] == len(pairs) - 1 > 0
+    assert {row["metric"] for row in metrics["classification"]} == {"auc", "auc_published", "accuracy"}
+    assert set(metrics["floors"]) == {"location-prior", "random-map", "whole-image"}
+    assert os.sep + "tmp" not in json.dumps(metrics)
+
+
+def test_snakemakes_own_report_is_made(finished: Checkout) -> None:
+    finished.run("all", "--report", "report.zip")
+    assert (finished.folder / "report.zip").stat().st_size > 10_000
