@@ -22,7 +22,7 @@ from ham.boxes import nearest, resized_mask
 from ham.datasets.layout import Dataset
 from ham.errors import DataError
 from ham.losses import Supervision
-from ham.refinement.crf import RefinedMasks
+from ham.refinement.masks import RefinedMasks
 from ham.training.settings import AugmentationSettings, NormalisationSettings
 
 

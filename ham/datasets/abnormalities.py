@@ -100,10 +100,10 @@ def atelectasis(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
     bend = along * along // (draw.between(150, 400) * PIXEL) * (1 - 2 * draw.between(0, 1))
     across = ((ys - y) * cosine - (xs - x) * sine) // WHOLE + bend
     band = rise(long - np.abs(along), 48) * rise(thick - np.abs(across), 24) // WHOLE * chest.lung[side] // WHOLE
-    return band * (17 * MU // 10) // WHOLE, band // 2
+    return band * (19 * MU // 10) // WHOLE, band // 2
 
 
-def _disc(chest: Chest, side: int, draw: Draw, reach: int, lobes: int) -> Change:
+def _disc(chest: Chest, side: int, draw: Draw, reach: int, lobes: int, depth: int) -> Change:
     x, y = spot(chest, side, draw, reach, reach)
     disc = ball(x, y, reach, reach * draw.between(86, 114) // 100, draw.between(-30, 30))
     for _ in range(lobes):
@@ -112,17 +112,17 @@ def _disc(chest: Chest, side: int, draw: Draw, reach: int, lobes: int) -> Change
         lobe = ball(x + cosine * part // WHOLE, y + sine * part // WHOLE, reach * 75 // 100, reach * 70 // 100)
         disc = np.maximum(disc, lobe)
     disc = np.minimum(disc * 5 // 4, WHOLE) * chest.lung[side] // WHOLE
-    return disc * (19 * MU // 10) // WHOLE, _nothing()
+    return disc * (depth * MU // 10) // WHOLE, _nothing()
 
 
 def mass(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
     """A lobed disc of about 32 to 54 pixels."""
-    return _disc(chest, side, draw, chest.length(draw.between(16, 27)), 2)
+    return _disc(chest, side, draw, chest.length(draw.between(16, 27)), 2, 21)
 
 
 def nodule(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
-    """A disc of about 14 to 22 pixels."""
-    return _disc(chest, side, draw, draw.between(14, 22) * PIXEL // 2, 0)
+    """A disc of about 15 to 22 pixels."""
+    return _disc(chest, side, draw, draw.between(15, 22) * PIXEL // 2, 0, 25)
 
 
 def infiltration(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
@@ -141,7 +141,7 @@ def pneumonia(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
     x, y = spot(chest, side, draw, a * 3 // 4, b * 3 // 4)
     core = ball(x, y, a, b, draw.between(-20, 20))
     soft = core * core // WHOLE * (WHOLE + clouds(draw, 8, 4) // 2) // WHOLE * chest.lung[side] // WHOLE
-    return soft * (20 * MU // 10) // WHOLE, soft // 2
+    return soft * (21 * MU // 10) // WHOLE, soft // 2
 
 
 DRAWN: dict[str, Callable[[Chest, int, Array, Draw], Change]] = {

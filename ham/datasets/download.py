@@ -219,9 +219,7 @@ def _attempt(entry: FileEntry, part: Path, address: str, size: int | None) -> No
 
 
 def _append(part: Path, pieces: Iterator[bytes], start: int, total: int | None, name: str) -> None:
-    with open(part, "r+b" if start else "wb") as file:
-        file.seek(start)
-        file.truncate()
+    with open(part, "ab" if start else "wb") as file:
         left = None if total is None else (total - start) // MIB
         for _ in track(_each_mib(pieces, file), f"Downloading {name} (MiB)", left):
             pass

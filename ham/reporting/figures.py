@@ -342,5 +342,6 @@ def _variant_legend(
 
 def _empty(output_stem: Path, sentence: str) -> None:
     made = style.figure(7, 1.2)
+    made.set_layout_engine("none")
     style.message(made, sentence)
     style.save(made, output_stem)

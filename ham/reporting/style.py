@@ -111,6 +111,10 @@ def legend(made: Figure, handles: Sequence[Any]) -> None:
 def save(made: Figure, stem: Path) -> None:
     """Write stem.svg and stem.png; equal figures give equal bytes."""
     stem = Path(stem)
+    engine = made.get_layout_engine()
+    if engine is not None and made.axes:
+        engine.execute(made)
+        made.set_layout_engine("none")  # laid out once, not again for each format
     with written(stem.with_name(f"{stem.name}.svg")) as path:
         made.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
     with written(stem.with_name(f"{stem.name}.png")) as path:

@@ -177,7 +177,8 @@ def _published_mean(numbers: Numbers, variant: str) -> list[str]:
 
 
 def _classification_summary(numbers: Numbers) -> Table:
-    shown = (("auc", None, "AUC"), ("accuracy", 0.5, "accuracy at 0.5"))
+    levels = numbers.table.loc[numbers.table["metric"] == "accuracy", "threshold"].dropna().unique()
+    shown = [("auc", None, "AUC"), *(("accuracy", float(level), f"accuracy at {level:g}") for level in levels)]
     wanted = [(metric, level, name) for metric, level, _ in shown for name in ("mean", "abnormality")]
     columns = [(group, name) for _, _, group in shown for name in ("mean", "abnormality")]
     rows = [_over_splits(numbers, variant, variant, wanted, "model") for variant in numbers.variants]

@@ -22,7 +22,7 @@ from ham.network import HierarchicalAttentionNetwork
 from ham.predicting.forward import autocast
 from ham.progress import duration, track
 from ham.provenance import git_state, settings_digest, versions
-from ham.refinement.crf import RefinedMasks
+from ham.refinement.masks import RefinedMasks
 from ham.samples import Batch, Epochs, Samples, normalised, testing_loader, training_loader
 from ham.training.devices import choose, loader_workers
 from ham.training.schedule import learning_rate

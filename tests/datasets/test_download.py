@@ -35,6 +35,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.statuses: list[int] = []  # for the first answers: instead of the file
         self.pages = 0  # how many first answers are a web page with status 200
         self.ranges = True
+        self.longest = 1 << 40  # bytes of the longest range that is given
         self.lengths = True
         self.redirect = False
 
@@ -82,7 +83,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if start >= len(data):
             self.send_error(416)
         else:
-            self.answer(206, data[start:], {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"})
+            end = min(len(data), start + self.server.longest)
+            self.answer(206, data[start:end], {"Content-Range": f"bytes {start}-{end - 1}/{len(data)}"})
 
     def answer(self, status: int, data: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
@@ -133,6 +135,20 @@ def test_a_dropped_connection_goes_on_from_the_last_byte(server: Server, tmp_pat
     # At most a piece of what had come is asked for again.
     assert 400_000 - download.PIECE <= starts[0] <= 400_000
     assert starts[0] + 500_000 - download.PIECE <= starts[1] <= starts[0] + 500_000
+
+
+def test_a_network_that_fails_often_gets_there_as_long_as_something_comes(server: Server, tmp_path: Path) -> None:
+    server.drop_after = [150_000] * (download.ATTEMPTS + 3)
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+
+
+def test_a_server_that_gives_a_range_in_parts_is_asked_for_the_rest(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz.part").write_bytes(DATA[:100_000])
+    server.longest = 600_000
+    fetch(entry(server, bytes=None), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
+    assert [wanted for _, wanted in server.seen] == [f"bytes={start}-" for start in (100_000, 700_000, 1_300_000)]
 
 
 def test_a_later_run_goes_on_where_a_killed_one_stopped(server: Server, tmp_path: Path) -> None:

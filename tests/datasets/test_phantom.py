@@ -31,7 +31,7 @@ PIXELS = {
         ("Effusion", "Infiltration"),
     ): "af67caa89348430b31820b0d021f407591b7326bcd4e78d27e0211a3ca62bb2c",
 }
-TABLES = "7b0ec36b1253d2bb18290f1696138af27bc853804bda96ddad66ea5ebdb5cfe9"
+TABLES = "2a78d6ebc8fd20a3c74b11b50de3062d846b7cb3fe476bf1a6aea1afe1d40951"
 
 
 @pytest.fixture(scope="module")

@@ -112,6 +112,13 @@ def test_an_archive_that_unpacks_without_end_is_stopped(tmp_path: Path, monkeypa
         run(path, tmp_path / "out")
 
 
+def test_an_archive_of_endless_members_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_MEMBERS", 5)
+    path = archive(tmp_path / "a.tar.gz", [(f"images/{i}.png", b"") for i in range(8)])
+    with pytest.raises(DataError, match="more than 5 members"):
+        run(path, tmp_path / "out")
+
+
 @pytest.mark.parametrize("kept", [0.2, 0.6, 0.999])
 def test_a_truncated_archive_is_named_and_leaves_no_record(tmp_path: Path, kept: float) -> None:
     # Noise, so that the cut goes through an image.

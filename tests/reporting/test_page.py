@@ -17,6 +17,8 @@ from ham.errors import DataError
 from ham.reporting import figures, gallery, page, tables
 from ham.reporting.settings import ReportingSettings
 
+from .fake_results import IMAGES, write_dataset, write_split
+
 SETTINGS = ReportingSettings()
 Make = Callable[..., Path]
 
@@ -55,10 +57,20 @@ def write(splits: list[Path], dataset: Path, root: Path, output: Path) -> str:
     return output.read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def text(make_split: Make, dataset: Path, tmp_path: Path) -> str:
-    splits = [make_split(f"fold{i}", seed=i) for i in (1, 2)]
-    return write(splits, dataset, tmp_path / "results" / "phantom", tmp_path / "report.html")
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of two splits with their data set and report.html beside, made once."""
+    root = tmp_path_factory.mktemp("page")
+    data = write_dataset(root / "datasets" / "Phantom", IMAGES)
+    folders = [root / "phantom" / "localization-5fold" / "ham" / f"fold{i}" for i in (1, 2)]
+    splits = [write_split(folder, IMAGES, seed=i) for i, folder in enumerate(folders)]
+    write(splits, data, root, root / "report.html")
+    return root
+
+
+@pytest.fixture(scope="module")
+def text(root: Path) -> str:
+    return (root / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_page_needs_nothing_else(text: str) -> None:
@@ -96,18 +108,22 @@ def test_what_was_run_and_what_was_missing_is_said(text: str) -> None:
     assert "ResNet-50" not in text  # published rows are NIH's
 
 
-def test_numbers_on_the_page_are_those_of_the_csv(text: str, tmp_path: Path) -> None:
-    table = tables.read_table(tmp_path / "results/phantom/tables/localization-5fold.csv")
+def test_numbers_on_the_page_are_those_of_the_csv(text: str, root: Path) -> None:
+    table = tables.read_table(root / "tables/localization-5fold.csv")
     rows = table[(table["variant"] == "ham") & (table["metric"] == "t_iou") & (table["finding"] == "mean")]
     values = {(row.split, row.threshold): row.value for row in rows.itertuples()}
     assert f">{values['mean', 0.3]:.3f} ± {values['sd', 0.3]:.3f}<" in text
     assert f">{values['pooled', 0.5]:.3f}<" in text
 
 
-def test_equal_results_give_an_equal_page(make_split: Make, dataset: Path, tmp_path: Path) -> None:
-    splits = [make_split()]
-    root = tmp_path / "results" / "phantom"
-    assert write(splits, dataset, root, tmp_path / "a.html") == write(splits, dataset, root, tmp_path / "b.html")
+def test_equal_results_give_an_equal_page(text: str, root: Path, tmp_path: Path) -> None:
+    splits = sorted((root / "phantom/localization-5fold/ham").iterdir())
+    parts = [
+        sorted((root / name).rglob(f"*.{form}"))
+        for name, form in (("tables", "csv"), ("figures", "svg"), ("gallery", "png"))
+    ]
+    page.write_page(root, root / "datasets/Phantom", splits, *parts, tmp_path / "again.html", SETTINGS)
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == text
 
 
 def lists(split: Path, checkpoint: str, validation: str) -> None:
@@ -166,12 +182,14 @@ def test_a_page_of_an_experiment_without_localization_can_be_made(
     make_split: Make, dataset: Path, tmp_path: Path
 ) -> None:
     split = make_split(boxed=(), floors=())
-    text = write([split], dataset, tmp_path / "results" / "phantom", tmp_path / "x.html")
-    assert "no localization tested" in text
+    csv = tmp_path / "tables" / "localization-5fold.csv"
+    tables.write_tables([split], csv, SETTINGS)
+    page.write_page(tmp_path, dataset, [split], [csv], [], [], tmp_path / "x.html", SETTINGS)
+    assert "no localization tested" in (tmp_path / "x.html").read_text()
 
 
 def test_a_missing_data_set_is_named(make_split: Make, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="dataset.json"):
+    with pytest.raises(DataError, match=r"dataset\.json"):
         page.write_page(tmp_path, tmp_path / "nowhere", [make_split()], [], [], [], tmp_path / "x.html", SETTINGS)
 
 
@@ -187,6 +205,7 @@ def test_settings_import_nothing_heavy() -> None:
     code = (
         "import sys, ham.reporting.settings as s;"
         "heavy = {'numpy', 'pandas', 'matplotlib', 'torch', 'jinja2', 'PIL'} & set(sys.modules);"
-        "assert not heavy, heavy; assert s.ReportingSettings.model_validate(s.ReportingSettings().model_dump(mode='json'))"
+        "assert not heavy, heavy;"
+        "own = s.ReportingSettings(); assert s.ReportingSettings.model_validate(own.model_dump(mode='json')) == own"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -21,6 +21,7 @@ except HamError as error:
 FOLDER = f"datasets/{DATASET.name}"
 SOURCES = f"{FOLDER}/.sources"
 DRAWN = f"{FOLDER}/.drawn"
+ARCHIVES = {name.split(".")[0]: name for name in DATASET.archive_names}  # images_001: images_001.tar.gz
 SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
 
 
@@ -92,7 +93,10 @@ def products(kind, experiments=CONFIG.experiments):
         return [f"{base}/tables/{name}.{form}" for name in experiments for form in ("csv", "md", "tex")]
     if kind == "figures":
         return [
-            f"{base}/figures/{name}-{figure}.{form}" for name in experiments for figure in FIGURES for form in ("svg", "png")
+            f"{base}/figures/{name}-{figure}.{form}"
+            for name in experiments
+            for figure in FIGURES
+            for form in ("svg", "png")
         ]
     return [f"{base}/gallery/{name}/{variant}.png" for name in experiments for variant in CONFIG.variants]
 
@@ -105,5 +109,5 @@ wildcard_constraints:
     experiment=one_of(CONFIG.define.experiments),
     variant=one_of(CONFIG.define.variants),
     split=one_of(split for item in CONFIG.define.experiments.values() for split in item.splits),
-    archive=one_of(DATASET.archive_names),
+    archive=one_of(ARCHIVES),
     figure=one_of(FIGURES),

@@ -3,7 +3,10 @@
 
 rule draw_phantom:
     output:
-        [f"{DRAWN}/{name}" for name in (*DATASET.archive_names, *DATASET.table_names, *DATASET.list_names, "SHA256SUMS")],
+        [
+            f"{DRAWN}/{name}"
+            for name in (*DATASET.archive_names, *DATASET.table_names, *DATASET.list_names, "SHA256SUMS")
+        ],
     log:
         f"results/{CONFIG.dataset}/logs/draw_phantom.log",
     conda:
@@ -21,15 +24,15 @@ rule draw_phantom:
 # bar must not fetch 45 GB again.
 rule fetch_archive:
     input:
-        drawn("{archive}"),
+        lambda wildcards: drawn(ARCHIVES[wildcards.archive]),
     output:
-        f"{SOURCES}/{{archive}}",
+        f"{SOURCES}/{{archive}}.tar.gz",
     log:
         f"results/{CONFIG.dataset}/logs/fetch_archive/{{archive}}.log",
     conda:
         "../../envs/environment.yaml"
     params:
-        entries=lambda wildcards: entries([wildcards.archive]),
+        entries=lambda wildcards: entries([ARCHIVES[wildcards.archive]]),
         mirror=CONFIG.data.mirror,
     message:
         "Fetching and verifying {wildcards.archive}"
@@ -57,13 +60,15 @@ rule fetch_tables:
 
 rule unpack:
     input:
-        archive=f"{SOURCES}/{{archive}}",
+        archive=f"{SOURCES}/{{archive}}.tar.gz",
     output:
         record=f"{FOLDER}/.unpacked/{{archive}}.csv",
     log:
         f"results/{CONFIG.dataset}/logs/unpack/{{archive}}.log",
     conda:
         "../../envs/environment.yaml"
+    params:
+        images=lambda wildcards: DATASET.file(ARCHIVES[wildcards.archive]).images,
     message:
         "Unpacking {wildcards.archive}"
     script:
@@ -73,7 +78,7 @@ rule unpack:
 rule convert:
     input:
         sources=[f"{SOURCES}/{name}" for name in (*DATASET.table_names, *DATASET.list_names)],
-        records=[f"{FOLDER}/.unpacked/{name}.csv" for name in DATASET.archive_names],
+        records=[f"{FOLDER}/.unpacked/{name}.csv" for name in ARCHIVES],
     output:
         [
             f"{FOLDER}/{name}"

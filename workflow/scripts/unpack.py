@@ -9,4 +9,4 @@ if __name__ == "__main__":
         from ham.datasets.unpack import unpack
 
         record = Path(snakemake.output.record)
-        unpack(Path(snakemake.input.archive), record.parents[1] / "images", record)
+        unpack(Path(snakemake.input.archive), record.parents[1] / "images", record, snakemake.params.images)

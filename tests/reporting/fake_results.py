@@ -1,0 +1,209 @@
+"""Small result folders and data sets in the form that scoring and conversion write, from seeded numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from ham.datasets import layout
+
+BOXED = ("Atelectasis", "Cardiomegaly", "Pleural_Thickening", "<script>alert('x')</script>")
+FINDINGS = (*BOXED, "Hernia & 50% $x$")
+T_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+T_IOR = (0.1, 0.25, 0.5, 0.75, 0.9)
+FLOORS = {"location-prior": 0.28, "random-map": 0.06, "whole-image": 0.1}
+LOSSES = ("loss", "loss_abnormality", "loss_classification", "loss_box", "loss_bound", "loss_union")
+VALIDATION = (
+    "validation_loss", "validation_auc", "validation_auc_published", "validation_accuracy",
+    "validation_auc_abnormality",
+)  # fmt: skip
+
+
+def rows(path: Path, names: Sequence[str], lines: Sequence[Sequence[Any]]) -> None:
+    """A csv file."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(lines)
+
+
+def localization_rows(values: dict[str, dict[str, np.ndarray]]) -> list[dict[str, Any]]:
+    """Metric rows from {finding: {"iou": array, "ior": array}}."""
+    out: list[dict[str, Any]] = []
+    for metric, column, levels in (("t_iou", "iou", T_IOU), ("t_ior", "ior", T_IOR)):
+        for level in levels:
+            shares = {finding: float((value[column] >= level).mean()) for finding, value in values.items()}
+            counts = {finding: len(value[column]) for finding, value in values.items()}
+            named = {finding: (shares[finding], counts[finding]) for finding in shares}
+            named["mean"] = float(np.mean(list(shares.values()))), sum(counts.values())
+            rest = [finding for finding in shares if finding != "Cardiomegaly"]
+            named["mean_without_Cardiomegaly"] = float(np.mean([shares[f] for f in rest])), sum(counts[f] for f in rest)
+            out += [
+                {"metric": metric, "threshold": level, "finding": f, "value": v, "n": n} for f, (v, n) in named.items()
+            ]
+    return out
+
+
+def roc(rng: np.random.Generator, strength: float) -> tuple[dict[str, list[float]], float]:
+    """A ROC curve of made up scores and its area."""
+    positive, negative = np.sort(rng.normal(strength, 1, 60)), np.sort(rng.normal(0, 1, 80))
+    cuts = np.sort(np.concatenate([positive, negative, [np.inf]]))[::-1]
+    tpr = [float((positive >= cut).mean()) for cut in cuts]
+    fpr = [float((negative >= cut).mean()) for cut in cuts]
+    return {"fpr": fpr, "tpr": tpr}, float(np.trapezoid(tpr, fpr))
+
+
+def write_split(
+    folder: Path,
+    images: Sequence[str],
+    findings: Sequence[str] = FINDINGS,
+    boxed: Sequence[str] = BOXED,
+    pairs: int = 6,
+    seed: int = 0,
+    strength: float = 0.45,
+    floors: Sequence[str] = tuple(FLOORS),
+    epochs: int = 4,
+    listed: int | None = None,
+    dataset: str = "phantom",
+) -> Path:
+    """The result folder ``…/<experiment>/<variant>/<split>`` of one split, ``pairs`` pairs a boxed finding."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    experiment, variant, split = folder.parts[-3:]
+    areas, curves = {}, {}
+    for finding in (*findings, "abnormality"):
+        curves[finding], areas[finding] = roc(rng, rng.uniform(0.8, 2.0))
+    classification = [
+        {"metric": metric, "threshold": None, "finding": f, "value": a, "n": len(images)}
+        for metric, f, a in [
+            *(("auc", finding, area) for finding, area in areas.items()),
+            *((metric, "mean", float(np.mean([areas[f] for f in findings]))) for metric in ("auc", "auc_published")),
+        ]
+    ]
+    classification += [
+        {"metric": "accuracy", "threshold": 0.5, "finding": f, "value": 0.9, "n": len(images)}
+        for f in (*findings, "mean", "abnormality")
+    ]
+    chosen = {f: sorted(rng.choice(len(images), size=pairs, replace=False).tolist()) for f in boxed}
+
+    def draw(level: float) -> dict[str, dict[str, np.ndarray]]:
+        size = dict.fromkeys(boxed, (pairs, 1))
+        values = {f: np.clip(rng.normal(level + 0.2 * (f == "Cardiomegaly"), 0.22, size[f][0]), 0, 1) for f in boxed}
+        return {f: {"iou": v, "ior": np.clip(v * 1.2, 0, 1)} for f, v in values.items()}
+
+    ours = draw(strength)
+    lines = [
+        (images[i], images[i][:8], f, 1, ours[f]["iou"][k], ours[f]["ior"][k], 900, 1000, 0, rng.uniform())
+        for f in boxed
+        for k, i in enumerate(chosen[f])
+    ]
+    names = ("image", "patient", "finding", "boxes", "iou", "ior", "predicted_area", "true_area", "empty", "score")
+    rows(folder / "localization.csv", names, lines)
+    others = {name: draw(FLOORS[name]) for name in floors}
+    floor_lines = [
+        (name, images[i], images[i][:8], f, values[f]["iou"][k], values[f]["ior"][k])
+        for name, values in others.items()
+        for f in boxed
+        for k, i in enumerate(chosen[f])
+    ]
+    rows(folder / "floors.csv", ("floor", "image", "patient", "finding", "iou", "ior"), floor_lines)
+    write_maps(folder / "maps.npz", images, chosen, rng)
+    write_history(folder / "history.csv", epochs, rng)
+    metrics = {
+        "dataset": dataset, "experiment": experiment, "variant": variant, "split": split,
+        "digests": {"images.csv": "ab" * 32, "localization.csv": f"{seed:064x}"},
+        "counts": {
+            "listed": len(images) if listed is None else listed, "present": len(images), "images": len(images),
+            "boxes_listed": len(images) if boxed else 0, "boxes_present": len(images) if boxed else 0,
+            "patients": len(images), "pairs": pairs * len(boxed),
+            "findings": {f: {"positives": 12, "pairs": pairs if f in boxed else 0} for f in findings},
+        },
+        "location_prior_from": "training boxes",
+        "classification": classification,
+        "localization": localization_rows(ours) if boxed else [],
+        "floors": {name: localization_rows(values) for name, values in others.items()} if boxed else {},
+    }  # fmt: skip
+    run = {
+        "hours": 0.0086 * (seed + 1), "device": "cpu", "threads": 2, "epochs": epochs, "steps": 130,
+        "images_per_second": 61.5, "versions": {"python": "3.12.1", "torch": "2.9.0", "ham": "0.1.0"},
+        "git": {"commit": "0123456789abcdef", "changed": False}, "train_images": 192, "train_boxed_images": 61,
+        "validation_images": len(images), "parameters": 13_000_000,
+    }  # fmt: skip
+    (folder / "curves.json").write_text(json.dumps({"roc": curves}))
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    (folder / "run.json").write_text(json.dumps(run, indent=1))
+    return folder
+
+
+def write_maps(path: Path, images: Sequence[str], chosen: dict[str, list[int]], rng: np.random.Generator) -> None:
+    """Raw maps with a bump somewhere, 9 x 11."""
+    y, x = np.mgrid[0:9, 0:11]
+    maps = {}
+    for finding, members in chosen.items():
+        for i in members:
+            v, u = rng.uniform(1, 8), rng.uniform(1, 10)
+            maps[f"{images[i]}/{finding}"] = np.exp(-((y - v) ** 2 + (x - u) ** 2) / 6).astype(np.float32)
+    with open(path, "wb") as file:
+        np.savez(file, **maps)  # type: ignore[arg-type]
+
+
+def write_history(path: Path, epochs: int, rng: np.random.Generator) -> None:
+    """A row an epoch of falling losses and rising scores."""
+    scores = [f"validation_t_iou_{t}" for t in T_IOU] + [f"validation_t_ior_{t}" for t in T_IOR]
+    names = ["epoch", "steps", "learning_rate", *LOSSES, "seconds", "images_per_second", *VALIDATION, *scores]
+    lines = []
+    for epoch in range(1, epochs + 1):
+        fall = float(np.exp(-epoch / epochs) + rng.uniform(0, 0.03))
+        losses = [fall * scale for scale in (1, 0.6, 0.3, 0.8, 0.4, 0.5)]
+        checks = [fall, 1 - fall / 2, 1 - fall / 2, 0.9 - fall / 10, 1 - fall / 2]
+        lines.append(
+            [epoch, epoch * 30, 7e-4, *losses, 3.2, 60.0, *checks, *[(1 - fall) * (1 - t) for t in T_IOU + T_IOR]]
+        )
+    rows(path, names, lines)
+
+
+def write_dataset(
+    folder: Path,
+    images: Sequence[str],
+    findings: Sequence[str] = FINDINGS,
+    boxed: Sequence[str] = BOXED,
+    size: tuple[int, int] = (48, 60),
+) -> Path:
+    """A partial data set: grey images of ``size`` (width, height) with a box for every boxed finding; two absent."""
+    rng = np.random.default_rng(7)
+    width, height = size
+    absent = ["99999998_000.png", "99999999_000.png"]
+    (folder / "images").mkdir(parents=True)
+    boxes: dict[str, dict[str, list[list[float]]]] = {}
+    for image in images:
+        grey = np.clip(rng.normal(120, 30, (height, width)), 0, 255).astype(np.uint8)
+        Image.fromarray(grey).save(folder / "images" / image)
+        boxes[image] = {f: [[*rng.integers(2, width // 2, 2).tolist(), width / 3, height / 4]] for f in boxed}
+    test = folder.parent / "test.txt"
+    test.write_text("\n".join([*images, *absent]))
+    names = [*images, *absent]
+    described: dict[str, Any] = {
+        "patient": [name[:8] for name in names],
+        "width": width,
+        "height": height,
+        "view": "PA",
+    }
+    table = pd.DataFrame(described | dict.fromkeys(findings, 1.0), index=pd.Index(names, name="image"))
+    content = layout.Content(
+        key="phantom", name=folder.name, source="nih", findings=tuple(findings), boxed_findings=tuple(boxed),
+        box_grid=width, table=table, boxes=boxes, lists={"Main/test": test}, missing=absent, partial=True, problems=[],
+        sources=[{"file": "images_001.tar.gz", "bytes": 123456, "sha256": "3" * 64}], pictures="4" * 64,
+        licence="free to use <with> thanks", attribution="Drawn by ham & nobody else, see https://example.org/set",
+    )  # fmt: skip
+    layout.write(folder, content)
+    return folder
+
+
+IMAGES = tuple(f"{i:08d}_000.png" for i in range(12))
