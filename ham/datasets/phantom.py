@@ -72,7 +72,7 @@ def planned(settings: PhantomSettings) -> list[Entry]:
     """
     draw = Draw(f"phantom-{settings.seed}-table")
     entries = _visits(draw, settings)
-    wanted = round(settings.images * (1 - settings.normal) * settings.boxed)
+    wanted = max(round(settings.images * (1 - settings.normal) * settings.boxed), FOLDS)  # no fold without a test
     test_size = min(round(wanted * 1.17 / max(1 - settings.normal, 0.01)), settings.images * 9 // 10)
     _split(draw, entries, test_size)
     counts = _deck(draw, settings)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Threshold = Annotated[float, Field(gt=0, lt=1)]
+Threshold = Annotated[float, Field(gt=0, lt=1, strict=True)]
 
 
 class ReportingSettings(BaseModel):
@@ -25,9 +25,14 @@ class ReportingSettings(BaseModel):
         description="The same for T(IoR).",
     )
     gallery_examples: int = Field(
-        default=4, ge=1, le=16, description="Pairs of image and finding a gallery shows for each finding with boxes."
+        default=4,
+        ge=1,
+        le=16,
+        strict=True,
+        description="Pairs of image and finding a gallery shows for each finding with boxes.",
     )
     published: bool = Field(
         default=True,
+        strict=True,
         description="Whether the numbers of config/published.csv stand beside ours where the data set is NIH's.",
     )

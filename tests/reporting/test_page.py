@@ -194,7 +194,14 @@ def test_a_missing_data_set_is_named(make_split: Make, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"gallery": 4}, {"gallery_examples": 0}, {"t_iou_thresholds": []}, {"t_iou_thresholds": [1.5]}]
+    "wrong",
+    [
+        {"gallery": 4},
+        {"gallery_examples": 0},
+        {"t_iou_thresholds": []},
+        {"t_iou_thresholds": [1.5]},
+        {"gallery_examples": "4"},
+    ],
 )
 def test_a_wrong_option_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
