@@ -38,6 +38,11 @@ def source_digest(*modules: str) -> str:
     return hashed.hexdigest()[:16]
 
 
+def files_digest(*paths: Path) -> str:
+    """SHA-256 over the content of files that are read beside the source: templates, shipped tables."""
+    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in paths)).hexdigest()[:16]
+
+
 def _reached(modules: Iterable[str]) -> set[str]:
     reached: set[str] = set()
     waiting = [*modules]

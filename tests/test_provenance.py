@@ -21,7 +21,10 @@ def digest(text: str, tmp_path: Path) -> str:
 
 def test_comments_docstrings_and_layout_do_not_change_a_digest(tmp_path: Path) -> None:
     plain = digest("def f(x):\n    return x + 1\n", tmp_path)
-    assert digest('"""Doc."""\n# why\ndef f( x ):\n    """Doc."""\n    return (x\n        + 1)  # why\n', tmp_path) == plain
+    assert (
+        digest('"""Doc."""\n# why\ndef f( x ):\n    """Doc."""\n    return (x\n        + 1)  # why\n', tmp_path)
+        == plain
+    )
     assert digest("def f(x):\n    return x + 2\n", tmp_path) != plain
     assert digest("def f(x, y=1):\n    return x + 1\n", tmp_path) != plain
 

@@ -23,7 +23,11 @@ ARRAYS = golden("items")
 def test_an_item_equals_the_published_one(number: int) -> None:
     item = ITEMS["items"][number]
     size = item["size"]
-    chosen = Draw(item["resized"], item["left"], item["top"], item["flip"]) if item["mode"] == "train" else Draw(size, 0, 0, False)
+    chosen = (
+        Draw(item["resized"], item["left"], item["top"], item["flip"])
+        if item["mode"] == "train"
+        else Draw(size, 0, 0, False)
+    )
     pixels = change(Image.fromarray(reference_inputs.radiograph(item["name"])), size, chosen)
     every = 16 if size == 512 else 4
     np.testing.assert_array_equal(pixels[::every, ::every], ARRAYS[f"{number}/image"])

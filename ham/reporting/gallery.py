@@ -22,7 +22,6 @@ from ham.reporting.results import SplitResult, read
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.style import BOX_COLOUR, FAINT, INK, REGION_COLOUR
 
-CERTAINTY = 0.999  # of the refined map, from which on a pixel is predicted
 SIDE = 256  # pixels of a thumbnail
 GAP, BETWEEN, MARGIN, LINE = 3, 18, 20, 20
 CAPTION = 2 * LINE + 6
@@ -107,10 +106,10 @@ def display_map(raw: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def region_level(result: SplitResult) -> float:
-    """Where the stretched map is predicted: sigmoid(slope (m - threshold)) >= 0.999; 0.46907 as published."""
-    loss = result.settings.get("loss", {})
+    """Where the stretched map is predicted: sigmoid(slope (m - threshold)) >= certainty; 0.46907 as published."""
+    loss, certainty = result.settings.get("loss", {}), float(result.metrics.get("certainty", 0.999))
     slope, threshold = float(loss.get("refined_slope", 100.0)), float(loss.get("refined_threshold", 0.4))
-    return threshold + math.log(CERTAINTY / (1 - CERTAINTY)) / slope
+    return threshold + math.log(certainty / (1 - certainty)) / slope
 
 
 def _sheet(
@@ -153,7 +152,7 @@ def _title(results: Sequence[SplitResult], shown: int, pairs: int) -> list[str]:
         f"{shown} of {pairs:,} pairs of image and finding, {where}; "
         f"{present:,} of {listed:,} test images with boxes present.",
         "Chosen by rank, not by looks: for each finding at even steps from the best IoU to the worst.",
-        "Each: image with the radiologist's boxes | attention map | region where the refined map reaches 0.999.",
+        "Each: image with the radiologist's boxes | attention map | predicted region.",
     ]
 
 

@@ -62,6 +62,8 @@ def score(
         **split,
         "digests": {"predictions": sha256(predictions), "maps": sha256(maps), "data": dataset.info["digests"]},
         "counts": _counts(dataset, test, test_boxes, probabilities, pair_table),
+        "lists": {"test": test, "test_boxes": test_boxes},
+        "certainty": settings.certainty,
         "location_prior_from": "training boxes" if known else "boxes of other test patients",
         "classification": classification.rows(probabilities, dataset.findings, settings),
         "localization": localization.rows(pair_table, boxed, settings) if tested else [],

@@ -6,7 +6,7 @@ import logging
 import math
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +128,7 @@ class Training:
             "train_boxed_images": len(set(boxed) & set(images)),
             "validation_images": len(validation),
             "validation_boxed_images": len(seen_boxes),
+            "lists": asdict(lists),
         }
         torch.manual_seed(settings.seed)
         self.network = HierarchicalAttentionNetwork(len(dataset.findings), settings.network)
@@ -278,6 +279,7 @@ def _write(output: Path, kept: Resume, state: dict[str, Any], settings: Training
         output / "run.json",
         {
             **state["facts"],
+            "settings": settings.model_dump(mode="json"),
             "hours": state["seconds"] / 3600,
             "epochs": state["epoch"],
             "steps": rows[-1]["steps"],

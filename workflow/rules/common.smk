@@ -9,7 +9,7 @@ sys.path.insert(0, str(ROOT))
 
 from ham import config as configuration
 from ham.errors import HamError
-from ham.provenance import source_digest
+from ham.provenance import files_digest, source_digest
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -22,6 +22,7 @@ FOLDER = f"datasets/{DATASET.name}"
 SOURCES = f"{FOLDER}/.sources"
 DRAWN = f"{FOLDER}/.drawn"
 ARCHIVES = {name.split(".")[0]: name for name in DATASET.archive_names}  # images_001: images_001.tar.gz
+SHIPPED = files_digest(ROOT / "config/published.csv", *sorted((ROOT / "ham/reporting/templates").iterdir()))
 SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
 
 

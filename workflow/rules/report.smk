@@ -20,6 +20,7 @@ rule table:
     params:
         settings=CONFIG.reporting.model_dump(mode="json"),
         code=source_digest("ham.reporting.tables"),
+        shipped=SHIPPED,
     message:
         "Tables of {wildcards.experiment}"
     script:
@@ -62,6 +63,7 @@ rule experiment_figures:
     params:
         settings=CONFIG.reporting.model_dump(mode="json"),
         code=source_digest("ham.reporting.figures"),
+        shipped=SHIPPED,
     message:
         "Figures of {wildcards.experiment}"
     script:
@@ -70,7 +72,7 @@ rule experiment_figures:
 
 rule experiment_gallery:
     input:
-        of_variant("metrics.json", "localization.csv", "maps.npz"),
+        of_variant("metrics.json", "run.json", "localization.csv", "maps.npz"),
         dataset=f"{FOLDER}/dataset.json",
     output:
         sheet=report(
@@ -114,6 +116,7 @@ rule report_page:
     params:
         settings=CONFIG.reporting.model_dump(mode="json"),
         code=source_digest("ham.reporting.page"),
+        shipped=SHIPPED,
     message:
         "Report of {wildcards.dataset}"
     script:

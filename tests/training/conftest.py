@@ -1,0 +1,32 @@
+"""A small phantom data set, written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ham.datasets.download import fetch
+from ham.datasets.nih import convert
+from ham.datasets.phantom import write_distribution
+from ham.datasets.settings import Description, PhantomSettings
+from ham.datasets.unpack import unpack
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a data set of 40 drawn radiographs of 20 patients."""
+    base = tmp_path_factory.mktemp("phantom")
+    write_distribution(base / "mirror", PhantomSettings(images=40, patients=20))
+    description = Description.read(ROOT / "config/datasets/phantom.yaml")
+    folder, sources = base / "Phantom", base / "Phantom/.sources"
+    for name in (*description.archive_names, *description.table_names, *description.list_names):
+        fetch(description.file(name), sources / name, str(base / "mirror"))
+    records = []
+    for name in description.archive_names:
+        records.append(folder / f".unpacked/{name.split('.')[0]}.csv")
+        unpack(sources / name, folder / "images", records[-1])
+    convert(folder, description, sources, records, False, "phantom")
+    return folder

@@ -1,0 +1,127 @@
+"""A training can be stopped anywhere and ends with the same bits."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from ham import weights
+from ham.errors import ResumeError
+from ham.training.loop import Lists, resume_folder, train
+from ham.training.settings import NetworkSettings, TrainingSettings
+from ham.training.state import Resume
+
+LISTS = Lists("Main/fold1/train_0.5_0.8", "bbox/fold1/train_0.8", "Main/fold1/test_0_0.2", "bbox/fold1/test")
+SETTINGS = TrainingSettings(
+    image_size=32,
+    batch_size=8,
+    epochs=3,
+    checkpoint="last",
+    network=NetworkSettings(architecture="resnet18", pretrained=None),
+)
+
+
+def output(base: Path) -> Path:
+    return base / "results/phantom/experiment/ham/fold1"
+
+
+def run(phantom: Path, base: Path, settings: TrainingSettings = SETTINGS, code: str = "code") -> None:
+    torch.set_num_threads(1)
+    train(phantom, LISTS, settings, output(base), code)
+
+
+@pytest.fixture(scope="module")
+def whole(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training that nothing interrupted."""
+    base = tmp_path_factory.mktemp("whole")
+    run(phantom, base)
+    return base
+
+
+def test_it_writes_what_the_contract_says(whole: Path) -> None:
+    folder = output(whole)
+    names = {path.name for path in (folder / "checkpoints").iterdir()}
+    assert names == {f"{name}.safetensors" for name in ("last", "best-auc", "best-t-iou", "best-t-ior")}
+    state, card = weights.load(folder / "model.safetensors")
+    assert card["checkpoint"] == "last"
+    assert card["epoch"] == 3
+    assert len(state) > 100
+    history = (folder / "history.csv").read_text().splitlines()
+    assert len(history) == 1 + 3
+    assert json.loads((folder / "run.json").read_text())["epochs"] == 3
+
+
+@pytest.mark.parametrize("stopped_after", ["epoch 1", "epoch 2"])
+def test_a_killed_training_ends_with_the_same_weights(
+    phantom: Path, whole: Path, tmp_path: Path, stopped_after: str
+) -> None:
+    child = multiprocessing.get_context("spawn").Process(target=run, args=(phantom, tmp_path))
+    child.start()
+    state = resume_folder(output(tmp_path)) / "history.csv"
+    deadline = time.monotonic() + 120
+    wanted = int(stopped_after.split()[1]) + 1
+    while not (state.exists() and len(state.read_text().splitlines()) >= wanted):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(child.pid or 0, signal.SIGKILL)
+    child.join()
+    assert not output(tmp_path).exists() or not (output(tmp_path) / "model.safetensors").exists()
+    run(phantom, tmp_path)
+    one, other = (weights.load(output(base) / "model.safetensors")[0] for base in (whole, tmp_path))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_finished_training_is_not_repeated(phantom: Path, whole: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = (output(whole) / "model.safetensors").read_bytes()
+    history = (output(whole) / "history.csv").read_bytes()
+    (output(whole) / "model.safetensors").unlink()
+    with caplog.at_level(logging.INFO, "ham"):
+        run(phantom, whole)
+    assert "already trained" in caplog.text
+    assert "epoch 1 of" not in caplog.text
+    assert (output(whole) / "model.safetensors").read_bytes() == before
+    assert (output(whole) / "history.csv").read_bytes() == history
+
+
+@pytest.mark.parametrize("change", ["settings", "code"])
+def test_state_of_another_run_is_not_continued(
+    phantom: Path, tmp_path: Path, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    short = SETTINGS.model_copy(update={"epochs": 1})
+    run(phantom, tmp_path, short)
+    with caplog.at_level(logging.INFO, "ham"):
+        if change == "settings":
+            run(phantom, tmp_path, short.model_copy(update={"seed": 1}))
+        else:
+            run(phantom, tmp_path, short, code="other")
+    assert "starting at the first epoch" in caplog.text
+    assert "epoch 1 of 1" in caplog.text
+
+
+def test_a_damaged_state_is_started_again(phantom: Path, whole: Path, tmp_path: Path) -> None:
+    folder = resume_folder(output(tmp_path))
+    folder.mkdir(parents=True)
+    (folder / "state.pt").write_bytes(b"PK\x03\x04 cut off")
+    run(phantom, tmp_path)
+    one, other = (weights.load(output(base) / "model.safetensors")[0] for base in (whole, tmp_path))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_second_training_of_the_same_split_is_refused(tmp_path: Path) -> None:
+    first, second = Resume(tmp_path, "a"), Resume(tmp_path, "a")
+    with (
+        first.locked(),
+        pytest.raises(ResumeError, match=r"in use by another training \(host .*, process"),
+        second.locked(),
+    ):
+        pass
+    with second.locked():
+        pass

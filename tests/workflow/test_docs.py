@@ -1,0 +1,29 @@
+"""What the documentation says of the workflow is what the workflow says of itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from .conftest import ROOT, copy_of_workflow
+
+
+def edges(graph: str) -> set[tuple[str, str]]:
+    names = dict(re.findall(r"(id\d+)\[(\w+)\]", graph))
+    return {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", graph)}
+
+
+def test_the_rule_graph_is_the_workflows(tmp_path: Path) -> None:
+    checkout = copy_of_workflow(tmp_path / "checkout")
+    made = checkout.snakemake("--rulegraph", "mermaid-js", "--config", "variants=[ham, with-crf]").stdout
+    assert edges((ROOT / "docs/workflow.md").read_text()) == edges(made) != set()
+
+
+def test_on_every_command_line_the_target_comes_first() -> None:
+    """After --resources a target is an error, after --forcerun it is swallowed and everything is trained again."""
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("config/*.*")]:
+        for command in re.findall(r"snakemake ([^`\n#|]*)", path.read_text()):
+            targets = re.findall(r"(?<!\S)(results/\S+|tables|report|all|datasets|trainings|ablations)(?!\S)", command)
+            if targets and "--cores" in command:
+                where = re.sub(r"--cores all", "", command).index(targets[0])
+                assert "--" not in command[:where], f"{path.name}: snakemake {command}"
