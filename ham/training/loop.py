@@ -252,7 +252,7 @@ def make_optimizer(network: torch.nn.Module, settings: OptimizerSettings) -> tor
     """The optimizer of method, section 4: weight decay is added to the gradient."""
     common: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     if settings.name == "adam":
-        return torch.optim.Adam(network.parameters(), **common)
+        return torch.optim.Adam(network.parameters(), fused=True, **common)
     if settings.name == "sgd":
         return torch.optim.SGD(network.parameters(), momentum=settings.momentum, **common)
     return torch.optim.RMSprop(network.parameters(), **common)
