@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ham.network import Output, refined_maps
+from ham.samples import Supervision
 from ham.training.settings import LossSettings
 
 TINY = 1e-5  # least denominator, as published
@@ -23,15 +24,6 @@ Total = Callable[[Tensor], Tensor]
 def alone(value: Tensor) -> Tensor:
     """The sum over one process: the value itself."""
     return value
-
-
-class Supervision(NamedTuple):
-    """What is known of a batch. P supervised pairs: those (image, finding) whose box mask may be used."""
-
-    labels: Tensor  # [B, C] in {0, 1}
-    pair_image: Tensor  # [P] int64, row of the batch
-    pair_finding: Tensor  # [P] int64, column of the findings
-    pair_mask: Tensor  # [P, S, S] in {0, 1}
 
 
 class Losses(NamedTuple):

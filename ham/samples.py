@@ -21,7 +21,6 @@ from ham.boxes import mask as box_mask
 from ham.boxes import nearest, resized_mask
 from ham.datasets.layout import Dataset
 from ham.errors import DataError
-from ham.losses import Supervision
 from ham.refinement.masks import RefinedMasks
 from ham.training.settings import AugmentationSettings, NormalisationSettings
 
@@ -33,6 +32,15 @@ class Draw(NamedTuple):
     left: int
     top: int
     flip: bool
+
+
+class Supervision(NamedTuple):
+    """What is known of a batch. P supervised pairs: those (image, finding) whose box mask may be used."""
+
+    labels: Tensor  # [B, C] in {0, 1}
+    pair_image: Tensor  # [P] int64, row of the batch
+    pair_finding: Tensor  # [P] int64, column of the findings
+    pair_mask: Tensor  # [P, S, S] in {0, 1}
 
 
 class Batch(NamedTuple):

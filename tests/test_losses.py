@@ -8,8 +8,9 @@ import torch
 from golden import reference_inputs
 from golden.files import golden
 
-from ham.losses import Supervision, attention_bound_loss, box_loss, classification_loss, hierarchical_losses
+from ham.losses import attention_bound_loss, box_loss, classification_loss, hierarchical_losses
 from ham.network import Output
+from ham.samples import Supervision
 from ham.training.settings import LossSettings
 
 LOSSES = golden("losses")

@@ -12,6 +12,7 @@ import torch
 
 from ham import weights
 from ham.datasets.layout import Dataset
+from ham.devices import choose, loader_workers
 from ham.errors import WeightsError
 from ham.files import written
 from ham.network import HierarchicalAttentionNetwork, Output
@@ -19,7 +20,6 @@ from ham.predicting.forward import outputs
 from ham.predicting.settings import PredictionSettings
 from ham.progress import track
 from ham.samples import Samples, testing_loader
-from ham.training.devices import choose, loader_workers
 from ham.training.settings import TrainingSettings
 
 log = logging.getLogger("ham")

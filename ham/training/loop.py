@@ -15,6 +15,7 @@ import torch
 
 from ham import weights
 from ham.datasets.layout import Dataset
+from ham.devices import choose, loader_workers
 from ham.errors import DataError
 from ham.files import write_json, written
 from ham.losses import Losses, hierarchical_losses
@@ -24,7 +25,6 @@ from ham.progress import duration, track
 from ham.provenance import git_state, settings_digest, versions
 from ham.refinement.masks import RefinedMasks
 from ham.samples import Batch, Epochs, Samples, normalised, testing_loader, training_loader
-from ham.training.devices import choose, loader_workers
 from ham.training.schedule import learning_rate
 from ham.training.settings import OptimizerSettings, TrainingSettings
 from ham.training.state import Resume
