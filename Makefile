@@ -6,7 +6,8 @@ INSTALLED := .venv/.installed
 JOBS ?= 2
 export PYTHON
 
-DEMO := --configfile config/demo.yaml --cores all
+# One thread a training: as many trainings at once as there are cores, and the same bits on every number of cores.
+DEMO := --configfile config/demo.yaml --cores all --set-threads train=1 predict=1
 SOURCES := ham tests envs workflow/scripts benchmarks
 # Two processes of one thread each do more on two cores than one process of two; and one thread gives the same bits everywhere.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
