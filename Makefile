@@ -41,7 +41,7 @@ lock: $(INSTALLED) ## Rewrite the pins in envs/ after a change of pyproject.toml
 	$(BIN)/python envs/generate.py $(UPGRADE)
 
 clean: ## Remove caches and the demo's results; data sets and other results stay
-	rm -rf results/phantom datasets/Phantom report.zip build ham.egg-info
+	rm -rf results/phantom results/.resume/phantom datasets/Phantom report.zip build ham.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find ham tests envs workflow benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -22,6 +22,11 @@ from ham.reporting.settings import ReportingSettings
 from ham.scoring.settings import ScoringSettings
 from ham.training.settings import TrainingSettings
 
+LISTS = "published/ImageSets/"  # where a description's lists lie in a mirror
+ROLES = ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes")
+# words that the tables use for rows of their own
+TAKEN = frozenset({"location-prior", "random-map", "whole-image", "mean", "sd", "pooled"})
+
 
 class Section(BaseModel):
     """Frozen, no unknown keys."""
@@ -105,6 +110,31 @@ def describe_dataset(config: Configuration, folder: Path) -> Description:
     return Description.read(path)
 
 
+def check(config: Configuration, dataset: Description) -> None:
+    """Checks between the configuration and the data set it is run on; SettingsError holds all mistakes."""
+    problems = []
+    lists = {name.removeprefix(LISTS).removesuffix(".txt") for name in dataset.list_names if name.startswith(LISTS)}
+    for name in config.experiments:
+        experiment = config.define.experiments[name]
+        for role in ROLES:
+            wanted = [experiment.list_of(role, split) for split in experiment.splits]
+            unknown = [item for item in dict.fromkeys(wanted) if item is not None and item not in lists]
+            if unknown:
+                problems.append(f"define.experiments.{name}.{role}: {config.dataset} has no list {unknown[0]}")
+    if config.scoring.leave_out is not None and config.scoring.leave_out not in dataset.boxed_findings:
+        problems.append(
+            f"scoring.leave_out: {config.scoring.leave_out} is no finding of {config.dataset} that has boxes; "
+            f"name one of {', '.join(dataset.boxed_findings)}, or null"
+        )
+    for metric in ("t_iou", "t_ior"):
+        scored = getattr(config.scoring, metric)
+        for threshold in getattr(config.reporting, f"{metric}_thresholds"):
+            if threshold not in scored:
+                problems.append(f"reporting.{metric}_thresholds: {threshold} is not among scoring.{metric}")
+    if problems:
+        raise SettingsError(_sentence("the configuration", problems))
+
+
 def merged(base: Mapping[str, Any], *overlays: Mapping[str, Any]) -> dict[str, Any]:
     """Maps merge key by key, anything else is replaced."""
     out = copy.deepcopy(dict(base))
@@ -132,17 +162,17 @@ def _names(config: Configuration) -> list[str]:
             if name not in defined:
                 problems.append(f"{kind}: {name} is not defined; define.{kind} has {', '.join(defined)}")
         problems += [
-            f"define.{kind}.{name}: a name takes letters, digits, dots and hyphens"
+            f"define.{kind}.{name}: a name takes letters, digits, dots and hyphens, and is no row of the tables"
             for name in defined
             if not _is_name(name)
         ]
     for name, experiment in config.define.experiments.items():
         problems += [
-            f"define.experiments.{name}.splits: {split} takes letters, digits, dots and hyphens"
+            f"define.experiments.{name}.splits: {split}: letters, digits, dots and hyphens, and no row of the tables"
             for split in experiment.splits
             if not _is_name(split)
         ]
-        for role in ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes"):
+        for role in ROLES:
             try:
                 experiment.list_of(role, "fold1")
             except (KeyError, IndexError, ValueError):
@@ -151,11 +181,12 @@ def _names(config: Configuration) -> list[str]:
 
 
 def _is_name(name: str) -> bool:
-    return (
+    letters = (
         bool(name)
         and name[0].isalnum()
         and all(letter.isascii() and (letter.isalnum() or letter in ".-") for letter in name)
     )
+    return letters and name not in TAKEN
 
 
 def _trainings(values: Mapping[str, Any]) -> list[str]:

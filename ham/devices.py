@@ -1,17 +1,26 @@
-"""Which device computes: chosen before torch is asked to."""
+"""Which device computes. Snakemake counts GPUs but assigns none, so a job takes one for itself."""
 
 from __future__ import annotations
 
+import fcntl
+import getpass
 import logging
 import os
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
 
 log = logging.getLogger("ham")
+POLL = 5.0  # seconds between two looks for a free GPU
+_held: list[IO[str]] = []  # a lease lasts as long as the process; a killed one frees it at once
 
 
 def choose(gpus: int, threads: int) -> str:
-    """``cuda`` when the job was given a GPU and one is visible, else ``cpu`` with ``threads`` threads.
+    """``cuda`` or ``cuda:N`` when the job was given a GPU and there is one, else ``cpu`` with ``threads`` threads.
 
-    CUDA_VISIBLE_DEVICES, set by a scheduler or by hand, is honoured: torch sees only what it names.
+    Where CUDA_VISIBLE_DEVICES is set (by a scheduler or by hand) the first of its devices is taken; else a free one is
+    leased among all processes of this user on this machine.
     """
     if gpus == 0:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a job without a GPU must not take one that belongs to another
@@ -19,12 +28,38 @@ def choose(gpus: int, threads: int) -> str:
 
     torch.set_num_threads(max(threads, 1))
     if gpus and torch.cuda.is_available():
-        log.info("computing on %s", torch.cuda.get_device_name(0))
-        return "cuda"
+        number = 0 if "CUDA_VISIBLE_DEVICES" in os.environ else lease(lease_folder(), torch.cuda.device_count())
+        log.info("computing on GPU %d, %s", number, torch.cuda.get_device_name(number))
+        return f"cuda:{number}"
     log.info("computing on the CPU, %d threads", torch.get_num_threads())
     return "cpu"
 
 
+def lease_folder() -> Path:
+    """Where this user's leases on this machine are kept."""
+    return Path(tempfile.gettempdir()) / f"ham-{getpass.getuser()}"
+
+
+def lease(folder: Path, slots: int) -> int:
+    """A number below ``slots`` that no other process holds; waits, and says so, while all are held."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    waiting = False
+    while True:
+        for number in range(slots):
+            file = open(folder / f"gpu-{number}", "a")  # noqa: SIM115 (held until the process ends)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.close()
+                continue
+            _held.append(file)
+            return number
+        if not waiting:
+            log.info("all %d GPUs are in use by other jobs: waiting for one", slots)
+            waiting = True
+        time.sleep(POLL)
+
+
 def loader_workers(device: str, threads: int) -> int:
     """Processes that decode ahead: on a CPU one beside the network, on a GPU all threads but the one that feeds it."""
-    return max(threads - 1, 0) if device == "cuda" else min(threads - 1, 1)
+    return max(threads - 1, 0) if device.startswith("cuda") else min(threads - 1, 1)

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 
 Item = TypeVar("Item")
-LOG_EVERY = 30.0  # seconds between two lines in a log
+LOG_EVERY = 20.0  # seconds between two lines in a log
 log = logging.getLogger("ham")
 
 
@@ -27,7 +27,9 @@ def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterato
     """Yield ``items``, showing how many of ``total`` are done, the rate and the time left."""
     if total is None and isinstance(items, Sized):
         total = len(items)
-    return _bar(items, what, total) if sys.stderr.isatty() else _lines(items, what, total)
+    # a job of the workflow shares the terminal with others and has a log file: it gets lines
+    alone = sys.stderr.isatty() and not log.handlers
+    return _bar(items, what, total) if alone else _lines(items, what, total)
 
 
 def _bar(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:

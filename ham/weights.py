@@ -17,6 +17,8 @@ from ham.files import written
 from ham.network import HierarchicalAttentionNetwork
 from ham.training.settings import NetworkSettings
 
+STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")  # what ImageNet weights fill
+
 
 def save(path: Path | str, state: dict[str, Tensor], card: dict[str, Any]) -> None:
     """Write weights with their card (plain values), whole or not at all; the same state and card give the same
@@ -58,24 +60,18 @@ def start(network: HierarchicalAttentionNetwork, settings: NetworkSettings) -> N
     """Put ImageNet weights (torchvision's, or a local file in its format) into stem and layers."""
     if settings.pretrained is None:
         return
-    backbone = {
-        name: value
-        for name, value in _imagenet(settings).items()
-        if name.split(".")[0] in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")
-    }
-    wanted = {
-        name: value
-        for name, value in network.model.state_dict().items()
-        if not name.startswith(("fa_layer", "cls_head", "anomaly_fc", "cls_fc"))
-    }
-    # strides of (no pooling, 32) add a projection to layer1 that ImageNet's basic blocks never had: it starts at random
-    extra = {
-        name: value for name, value in wanted.items() if name.startswith("layer1.0.downsample") and name not in backbone
-    }
     holder = nn.Module()
-    for name in ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4"):
+    for name in STAGES:
         holder.add_module(name, getattr(network.model, name))
-    fill(holder, {**backbone, **extra}, settings.pretrained)
+    found = {name: value for name, value in _imagenet(settings).items() if name.split(".")[0] in STAGES}
+    # Older files lack the counters of batch norm; strides of (no pooling, 32) add a projection to layer1 that
+    # ImageNet's basic blocks never had: it starts at random.
+    extra = {
+        name: value
+        for name, value in holder.state_dict().items()
+        if name not in found and (name.endswith("num_batches_tracked") or name.startswith("layer1.0.downsample"))
+    }
+    fill(holder, {**found, **extra}, settings.pretrained)
 
 
 def _imagenet(settings: NetworkSettings) -> dict[str, Tensor]:

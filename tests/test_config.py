@@ -40,7 +40,7 @@ def test_config_yaml_holds_every_option_with_its_default(paper: dict[str, Any]) 
 def test_every_file_in_config_is_valid_over_the_paper(root: Path, paper: dict[str, Any]) -> None:
     for file in sorted((root / "config").glob("*.yaml")):
         loaded = config.load(config.merged(paper, yaml.safe_load(file.read_text())))
-        assert config.describe_dataset(loaded, root / "config/datasets").findings
+        config.check(loaded, config.describe_dataset(loaded, root / "config/datasets"))
     paper_settings = config.load(paper).training_settings("localization-5fold", "with-crf")
     assert paper_settings.refined_boxes
     assert (paper_settings.epochs, paper_settings.checkpoint) == (30, "best-t-iou")
@@ -94,3 +94,25 @@ def test_merging_maps_keeps_what_the_overlay_does_not_name() -> None:
     before = copy.deepcopy(base)
     assert config.merged(base, {"a": {"c": [3]}}, {"d": None}) == {"a": {"b": 1, "c": [3]}, "d": None}
     assert base == before
+
+
+def test_what_does_not_fit_the_data_set_is_found_before_anything_runs(root: Path, paper: dict[str, Any]) -> None:
+    paper["define"]["experiments"]["localization-5fold"]["train"] = "Main/{split}/train_0.5"
+    paper["scoring"]["leave_out"] = "Cardiomegali"
+    paper["reporting"]["t_iou_thresholds"] = [0.1, 0.35]
+    loaded = config.load(paper)
+    with pytest.raises(SettingsError) as error:
+        config.check(loaded, config.describe_dataset(loaded, root / "config/datasets"))
+    for said in (
+        "nih has no list Main/fold1/train_0.5",
+        "Cardiomegali is no finding",
+        "0.35 is not among scoring.t_iou",
+    ):
+        assert said in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["whole-image", "pooled", "a_b", ""])
+def test_names_that_would_collide_with_rows_of_the_tables_are_refused(paper: dict[str, Any], name: str) -> None:
+    paper["define"]["variants"][name] = {}
+    with pytest.raises(SettingsError, match=r"define\.variants"):
+        config.load(paper)

@@ -164,6 +164,7 @@ def test_cleaning_spares_what_was_downloaded() -> None:
     assert {word for word in removed if word.startswith(("datasets", "results", ".venv"))} == {
         "datasets/Phantom",
         "results/phantom",
+        "results/.resume/phantom",
     }
 
 

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from ham.boxes import Box
-from ham.datasets.settings import IMAGE_COLUMNS
+from ham.datasets.columns import IMAGE_COLUMNS
 from ham.errors import DataError
 from ham.files import sha256, write_json, written
 

@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from ham.datasets.columns import IMAGE_COLUMNS
 from ham.errors import SettingsError
 
 PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
-IMAGE_COLUMNS = ("image", "patient", "width", "height", "view")
 RESERVED = frozenset((*IMAGE_COLUMNS, "abnormality", "mean", "sd", "pooled"))  # columns and rows of our own tables
 
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]

@@ -41,10 +41,13 @@ def score(
     dataset = Dataset.open(dataset_folder)
     training = TrainingSettings.model_validate_json(weights.load(checkpoint)[1]["settings"])
     predicted = _predictions(predictions)
-    tested_images = [image for image in dataset.listed(test) if image in predicted.index]
-    probabilities = classification.beside_labels(dataset, predicted.loc[tested_images])
+    boxed_images = dataset.listed(test_boxes) if test_boxes else []
+    absent = [image for image in (*dataset.listed(test), *boxed_images) if image not in predicted.index]
+    if absent:
+        raise DataError(f"{predictions}: {len(absent)} test images are not in it, {absent[0]} for one; predict again.")
+    probabilities = classification.beside_labels(dataset, predicted.loc[dataset.listed(test)])
 
-    tested = pairs(dataset, dataset.listed(test_boxes)) if test_boxes else []
+    tested = pairs(dataset, boxed_images)
     truth = masks(dataset, tested, training.image_size)
     with np.load(maps) as raw:
         found = localization.model_overlap(raw, tested, truth, training.loss, settings.certainty)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import shutil
@@ -66,7 +67,7 @@ def train(
     """
     dataset = Dataset.open(dataset_folder)
     fingerprint = settings_digest(
-        {"settings": settings.model_dump(mode="json"), "code": code, "data": _data_digest(dataset, lists, refined)}
+        {"settings": _deciding(settings), "code": code, "data": _data_digest(dataset, lists, refined)}
     )
     kept = Resume(resume_folder(output), fingerprint)
     with kept.locked():
@@ -83,6 +84,12 @@ def resume_folder(output: Path) -> Path:
     ``results/<dataset>/<experiment>/<variant>/<split>``."""
     results = output.parents[3]
     return results / ".resume" / output.relative_to(results)
+
+
+def _deciding(settings: TrainingSettings) -> dict[str, Any]:
+    """The settings that decide the weights. All checkpoints are kept, so which is tested can change without
+    training."""
+    return settings.model_dump(mode="json", exclude={"checkpoint"})
 
 
 def _data_digest(dataset: Dataset, lists: Lists, refined: Path | None) -> str:
@@ -115,12 +122,19 @@ class Training:
             raise DataError(
                 f"{dataset.folder}: list {lists.train} has {len(images)} images present; a training needs two."
             )
+        seen = dataset.listed(lists.validation)
+        seen_boxes = dataset.listed(lists.validation_boxes) if lists.validation_boxes else []
+        if not seen:
+            raise DataError(f"{dataset.folder}: no image of list {lists.validation} is present; validation needs some.")
+        if settings.checkpoint.startswith("best-t-") and not seen_boxes:
+            raise DataError(
+                f"{dataset.folder}: checkpoint {settings.checkpoint} is chosen on validation boxes, and no image of "
+                f"{lists.validation_boxes or 'validation_boxes: null'} is present; take last or best-auc."
+            )
         masks = RefinedMasks.open(refined) if refined else None
         self.samples = Samples(dataset, images, boxed, settings.image_size, settings.augmentation, settings.seed, masks)
         self.epochs = Epochs(len(images), settings.batch_size, settings.seed)
         self.loader = training_loader(self.samples, self.epochs, workers)
-        seen = dataset.listed(lists.validation)
-        seen_boxes = dataset.listed(lists.validation_boxes) if lists.validation_boxes else []
         validation = Samples(dataset, list(dict.fromkeys([*seen, *seen_boxes])), seen_boxes, settings.image_size)
         self.validation_loader = testing_loader(validation, settings.batch_size, workers)
         self.facts: dict[str, Any] = {
@@ -238,7 +252,7 @@ class Training:
         return {
             "dataset": self.dataset.name,
             "findings": list(self.dataset.findings),
-            "settings": self.settings.model_dump_json(),
+            "settings": json.dumps(_deciding(self.settings)),
             "checkpoint": checkpoint,
             "epoch": epoch,
             "fingerprint": self.kept.fingerprint,

@@ -58,7 +58,7 @@ class OptimizerSettings(Settings):
     name: Literal["adam", "sgd", "rmsprop"] = "adam"
     learning_rate: float = Field(2e-5, gt=0)
     weight_decay: float = Field(1e-4, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd and rmsprop's; adam has its own")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of sgd only, as published")
 
 
 class ScheduleSettings(Settings):

@@ -55,6 +55,7 @@ class Resume:
         """The state of the last finished epoch, or None; whatever belongs to another run is removed."""
         path = self.folder / "state.pt"
         if not path.exists():
+            self._empty()
             return None
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -65,10 +66,13 @@ class Resume:
             return state
         if state:
             log.info("settings, code or data changed since %s: starting at the first epoch", path)
+        self._empty()
+        return None
+
+    def _empty(self) -> None:
         for old in self.folder.iterdir():
             if old.name != "lock":
                 shutil.rmtree(old) if old.is_dir() else old.unlink()
-        return None
 
     def save(self, state: dict[str, Any]) -> None:
         """Keep ``state`` as the last finished epoch's."""

@@ -22,6 +22,7 @@ training:
   image_size: 64
   batch_size: 8
   checkpoint: last
+  refined_boxes: true
   network: {architecture: resnet18, pretrained: null}
   optimizer: {learning_rate: 1.0e-3}
 define:

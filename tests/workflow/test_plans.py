@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from .conftest import Checkout, copy_of_workflow
+from .conftest import ROOT, Checkout, copy_of_workflow
 
 
 @pytest.fixture
 def paper(tmp_path: Path) -> Checkout:
     checkout = copy_of_workflow(tmp_path / "checkout")
+    shutil.copy(ROOT / "pyproject.toml", checkout.folder)  # snakefmt reads its line length there
     checkout.config = []
     return checkout
 
@@ -55,6 +59,12 @@ def test_all_mistakes_of_a_configuration_stop_everything(paper: Checkout, tmp_pa
     for said in ("3 mistakes", "traning: there is no such key", "training.epochs", "training.network.downsampling"):
         assert said in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_formatting_is_snakefmts(paper: Checkout) -> None:
+    command = [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "workflow"]
+    done = subprocess.run(command, cwd=paper.folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_lint_has_nothing_to_say(paper: Checkout) -> None:

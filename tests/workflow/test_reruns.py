@@ -59,10 +59,20 @@ def test_a_converter_that_writes_the_same_sees_no_epoch_run(changed: Checkout) -
 
 def test_a_forced_fold_is_not_trained_again_for_nothing(changed: Checkout) -> None:
     model = "results/phantom/localization-5fold/ham/fold1/model.safetensors"
-    (changed.folder / model).unlink()
-    text = changed.run(model).stdout
+    text = changed.snakemake(model, *changed.config, "--cores", "2", "--forcerun", "train").stdout
     assert "already trained" in text
     assert "epoch 1 of" not in text
+
+
+def test_another_checkpoint_is_tested_without_training(changed: Checkout) -> None:
+    changed.edit("small.yaml", "training: {epochs: 2, checkpoint: last}", "training: {epochs: 2, checkpoint: best-auc}")
+    assert changed.planned("trainings") == {"train": 2}
+    assert "epoch 1 of" not in changed.run("trainings").stdout
+
+
+def test_another_mirror_fetches_nothing_again(changed: Checkout) -> None:
+    changed.edit("small.yaml", "data:", "data:\n  mirror: /somewhere/else")
+    assert changed.planned() == {}
 
 
 def test_metrics_hold_the_numbers_of_their_files(finished: Checkout) -> None:

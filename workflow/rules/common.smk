@@ -15,6 +15,7 @@ from snakemake.exceptions import WorkflowError
 try:
     CONFIG = configuration.load(config)
     DATASET = configuration.describe_dataset(CONFIG, ROOT / "config" / "datasets")
+    configuration.check(CONFIG, DATASET)
 except HamError as error:
     raise WorkflowError(str(error)) from None
 
@@ -51,7 +52,8 @@ def training_settings(wildcards):
 
 def refined_boxes(wildcards):
     """Input of a training that uses refined boxes."""
-    used = CONFIG.training_settings(wildcards.experiment, wildcards.variant).refined_boxes
+    settings = CONFIG.training_settings(wildcards.experiment, wildcards.variant)
+    used = settings.refined_boxes and experiment(wildcards).train_boxes
     return f"results/{wildcards.dataset}/refined.npz" if used else []
 
 
