@@ -102,7 +102,7 @@ class Layers(nn.Module):
 
 
 class HierarchicalAttentionNetwork(nn.Module):
-    """Images [B, 3, S, S] -> :class:`Output`. Refined maps are made where they are used, see :func:`refined_maps`."""
+    """Images [B, 3, S, S] -> :class:`Output`. Refined maps are made where they are used, see ham.maps."""
 
     def __init__(self, findings: int, settings: NetworkSettings) -> None:
         super().__init__()
@@ -146,23 +146,6 @@ def class_activation_maps(h: Tensor, weight: Tensor) -> Tensor:
     return F.relu(F.conv2d(h, weight.detach()[:, :, None, None]))
 
 
-def normalised_maps(maps: Tensor, size: int) -> Tensor:
-    """Raw maps [N, h, w] resized to [N, size, size] (bilinear, corners aligned) and min-max scaled to [0, 1] one by
-    one.
-
-    A constant map gives 0 (its divisor is 1e-5), which is how a map that is zero everywhere predicts nothing.
-    """
-    resized = F.interpolate(maps[:, None], size=(size, size), mode="bilinear", align_corners=True)[:, 0]
-    low = resized.amin(dim=(1, 2), keepdim=True)
-    spread = resized.amax(dim=(1, 2), keepdim=True) - low
-    return (resized - low) / torch.where(spread == 0, torch.full_like(spread, 1e-5), spread)
-
-
-def refined_maps(maps: Tensor, size: int, threshold: float = 0.4, slope: float = 100.0) -> Tensor:
-    """Refined maps, R of section 1: sigmoid(slope (normalised map - threshold)), [N, h, w] -> [N, size, size]."""
-    return torch.sigmoid(slope * (normalised_maps(maps, size) - threshold))
-
-
 def edited_backbone(settings: NetworkSettings) -> ResNet:
     """torchvision's own network with the strides, dilations and projections of section 1."""
     backbone: ResNet = getattr(torchvision.models, settings.architecture)(weights=None)
@@ -202,13 +185,3 @@ def _outputs(block: nn.Module) -> int:
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-
-
-def predicted_regions(
-    maps: Tensor, size: int, threshold: float = 0.4, slope: float = 100.0, certainty: float = 0.999
-) -> Tensor:
-    """Where a refined map is at least ``certainty``: [N, h, w] -> bool [N, size, size].
-
-    The sigmoid is monotone, so the normalised map is compared with its inverse (0.46907 by default).
-    """
-    return normalised_maps(maps, size) >= threshold + math.log(certainty / (1 - certainty)) / slope

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-import torchvision
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ham.errors import WeightsError
 from ham.files import written
-from ham.network import HierarchicalAttentionNetwork
 from ham.training.settings import NetworkSettings
+
+if TYPE_CHECKING:
+    from ham.network import HierarchicalAttentionNetwork
 
 STAGES = ("conv1", "bn1", "layer1", "layer2", "layer3", "layer4")  # what ImageNet weights fill
 
@@ -75,6 +76,8 @@ def start(network: HierarchicalAttentionNetwork, settings: NetworkSettings) -> N
 
 
 def _imagenet(settings: NetworkSettings) -> dict[str, Tensor]:
+    import torchvision  # seconds to import, and reading a checkpoint does not need it
+
     if settings.pretrained == "imagenet":
         try:
             weights = torchvision.models.get_model_weights(settings.architecture).IMAGENET1K_V1

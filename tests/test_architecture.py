@@ -12,7 +12,7 @@ ORDER = [
     ("ham.datasets",),
     ("ham.refinement",),
     ("ham.samples",),
-    ("ham.network", "ham.losses", "ham.metrics", "ham.devices"),
+    ("ham.maps", "ham.network", "ham.losses", "ham.metrics", "ham.devices"),
     ("ham.weights",),
     ("ham.predicting",),
     ("ham.training",),

@@ -8,7 +8,8 @@ import torch
 from golden import reference_inputs
 from golden.files import golden
 
-from ham.network import HierarchicalAttentionNetwork, lse_pooling, normalised_maps, refined_maps
+from ham.maps import normalised_maps, refined_maps
+from ham.network import HierarchicalAttentionNetwork, lse_pooling
 from ham.training.settings import NetworkSettings
 
 NETWORK = golden("network")

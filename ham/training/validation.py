@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from ham.losses import hierarchical_losses
+from ham.maps import predicted_regions
 from ham.metrics import accuracy, auc, mean_defined, mean_published, overlap, share_at_least
-from ham.network import HierarchicalAttentionNetwork, predicted_regions
+from ham.network import HierarchicalAttentionNetwork
 from ham.predicting.forward import outputs
 from ham.samples import Batch
 from ham.training.settings import TrainingSettings

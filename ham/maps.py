@@ -1,0 +1,39 @@
+"""From raw class activation maps to refined maps and predicted regions (docs/method.md, section 1).
+
+Apart from the network, because scoring needs maps and no network.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def normalised_maps(maps: Tensor, size: int) -> Tensor:
+    """Raw maps [N, h, w] resized to [N, size, size] (bilinear, corners aligned) and min-max scaled to [0, 1] one by
+    one.
+
+    A constant map gives 0 (its divisor is 1e-5), which is how a map that is zero everywhere predicts nothing.
+    """
+    resized = F.interpolate(maps[:, None], size=(size, size), mode="bilinear", align_corners=True)[:, 0]
+    low = resized.amin(dim=(1, 2), keepdim=True)
+    spread = resized.amax(dim=(1, 2), keepdim=True) - low
+    return (resized - low) / torch.where(spread == 0, torch.full_like(spread, 1e-5), spread)
+
+
+def refined_maps(maps: Tensor, size: int, threshold: float = 0.4, slope: float = 100.0) -> Tensor:
+    """Refined maps, R of section 1: sigmoid(slope (normalised map - threshold)), [N, h, w] -> [N, size, size]."""
+    return torch.sigmoid(slope * (normalised_maps(maps, size) - threshold))
+
+
+def predicted_regions(
+    maps: Tensor, size: int, threshold: float = 0.4, slope: float = 100.0, certainty: float = 0.999
+) -> Tensor:
+    """Where a refined map is at least ``certainty``: [N, h, w] -> bool [N, size, size].
+
+    The sigmoid is monotone, so the normalised map is compared with its inverse (0.46907 by default).
+    """
+    return normalised_maps(maps, size) >= threshold + math.log(certainty / (1 - certainty)) / slope
