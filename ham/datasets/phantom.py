@@ -11,8 +11,10 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from PIL import Image
@@ -31,6 +33,7 @@ TABLE_HEADER = (
 )
 BOX_HEADER = "Image Index,Finding Label,Bbox [x,y,w,h],,,"
 SPACING = "1.4"  # mm: the detector of about 36 cm on 256 pixels
+Drawing = tuple[str, bytes, dict[str, list[float]]]  # image, its PNG, a box x, y, w, h of each finding
 IN_BOX_LIST = {"Infiltration": "Infiltrate"}
 
 
@@ -47,15 +50,16 @@ class Entry:
     boxed: bool = False
 
 
-def write_distribution(folder: Path, settings: PhantomSettings) -> None:
-    """Draw the data set of ``settings`` and write it to ``folder`` in the form of an NIH mirror.
+def write_distribution(folder: Path, settings: PhantomSettings, workers: int = 1) -> None:
+    """Draw the data set of ``settings`` and write it to ``folder`` in the form of an NIH mirror, with ``workers``
+    processes.
 
     Archives with members images/NAME.png (8 bit grey, 256 x 256), Data_Entry_2017_v2020.csv, BBox_List_2017.csv, the
     official lists, published/ with the folds' lists and BBoxes.json (x, y, w, h in pixels), and SHA256SUMS, which is
     written last.
     """
     entries = planned(settings)
-    boxes = _write_archives(folder, entries, settings.seed)
+    boxes = _write_archives(folder, entries, settings.seed, workers)
     texts = tables(entries, boxes) | lists(entries, settings.seed)
     for name, text in texts.items():
         write_text(folder / name, text)
@@ -136,11 +140,13 @@ def _give_findings(draw: Draw, entries: Iterable[Entry]) -> None:
         entry.findings = sorted(chosen)
 
 
-def _write_archives(folder: Path, entries: Sequence[Entry], seed: int) -> dict[str, dict[str, list[float]]]:
+def _write_archives(
+    folder: Path, entries: Sequence[Entry], seed: int, workers: int
+) -> dict[str, dict[str, list[float]]]:
     """Draw all images into the two archives; boxes x, y, w, h of every finding of every image."""
     boxes: dict[str, dict[str, list[float]]] = {}
     half = (len(entries) + 1) // 2
-    drawing = iter(track(entries, "Drawing radiographs"))
+    drawing = iter(track(_drawings(entries, seed, workers), "drawing radiographs", len(entries)))
     for name, count in zip(ARCHIVES, (half, len(entries) - half), strict=True):
         with (
             written(folder / name) as temporary,
@@ -149,18 +155,28 @@ def _write_archives(folder: Path, entries: Sequence[Entry], seed: int) -> dict[s
             tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
         ):
             for _ in range(count):
-                entry = next(drawing)
-                person = f"phantom-{seed}-{entry.patient}"
-                pixels, found = radiograph(person, f"{person}-{entry.visit}", entry.findings)
-                boxes[entry.image] = {finding: [float(number) for number in box] for finding, box in found.items()}
-                data = io.BytesIO()
-                Image.fromarray(pixels).save(data, "PNG", compress_level=2)
-                member = tarfile.TarInfo(f"images/{entry.image}")
-                member.size = data.tell()
-                data.seek(0)
-                archive.addfile(member, data)
+                image, png, boxes[image] = next(drawing)
+                member = tarfile.TarInfo(f"images/{image}")
+                member.size = len(png)
+                archive.addfile(member, io.BytesIO(png))
     next(drawing, None)  # lets the progress bar end
     return boxes
+
+
+def _drawings(entries: Sequence[Entry], seed: int, workers: int) -> Iterator[Drawing]:
+    if workers == 1:
+        yield from (_drawing(seed, entry) for entry in entries)
+        return
+    with get_context("spawn").Pool(workers) as pool:
+        yield from pool.imap(partial(_drawing, seed), entries, chunksize=4)
+
+
+def _drawing(seed: int, entry: Entry) -> Drawing:
+    person = f"phantom-{seed}-{entry.patient}"
+    pixels, found = radiograph(person, f"{person}-{entry.visit}", entry.findings)
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "PNG", compress_level=2)
+    return entry.image, data.getvalue(), {finding: [float(number) for number in box] for finding, box in found.items()}
 
 
 def tables(entries: Sequence[Entry], boxes: dict[str, dict[str, list[float]]]) -> dict[str, str]:

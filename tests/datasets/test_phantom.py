@@ -70,8 +70,8 @@ def test_tables_and_lists_are_the_same_on_every_machine(mirror: Path) -> None:
     assert digest_of_tables(mirror) == TABLES
 
 
-def test_the_same_seed_writes_the_same_bytes(mirror: Path, tmp_path: Path) -> None:
-    write_distribution(tmp_path, SMALL)
+def test_the_same_seed_writes_the_same_bytes_with_any_number_of_processes(mirror: Path, tmp_path: Path) -> None:
+    write_distribution(tmp_path, SMALL, workers=2)
     files = {p.relative_to(mirror) for p in mirror.rglob("*") if p.is_file()}
     assert files == {p.relative_to(tmp_path) for p in tmp_path.rglob("*") if p.is_file()}
     assert all((mirror / name).read_bytes() == (tmp_path / name).read_bytes() for name in files)

@@ -11,6 +11,7 @@ rule draw_phantom:
         f"results/{CONFIG.dataset}/logs/draw_phantom.log",
     conda:
         "../../envs/environment.yaml"
+    threads: 16
     params:
         settings=CONFIG.data.phantom.model_dump(mode="json"),
         code=source_digest("ham.datasets.phantom"),

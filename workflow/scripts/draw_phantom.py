@@ -10,4 +10,4 @@ if __name__ == "__main__":
         from ham.datasets.settings import PhantomSettings
 
         folder = Path(next(path for path in snakemake.output if path.endswith("SHA256SUMS"))).parent
-        write_distribution(folder, PhantomSettings.model_validate(snakemake.params.settings))
+        write_distribution(folder, PhantomSettings.model_validate(snakemake.params.settings), snakemake.threads)
