@@ -17,7 +17,7 @@ from PIL import Image
 from ham.datasets.download import fetch
 from ham.datasets.layout import Dataset
 from ham.datasets.nih import convert
-from ham.datasets.settings import Description
+from ham.datasets.settings import Description, FoldSettings
 from ham.datasets.unpack import unpack
 
 GRID = 32
@@ -43,6 +43,8 @@ LISTS = {
     "Main/fold1/test_0_0.2": NAMES[:1],
     "bbox/empty": [],
 }
+
+FOLDS = FoldSettings(count=2, validation=0.25)  # a patient to validate, a patient to train on
 
 
 def png(value: int = 0, size: int = GRID, mode: str = "L") -> bytes:
@@ -126,5 +128,5 @@ class Mirror:
         for name in description.archive_names:
             records.append(self.dataset / ".unpacked" / f"{name.partition('.')[0]}.csv")
             unpack(sources / name, self.dataset / "images", records[-1])
-        convert(self.dataset, description, sources, records, partial, "small")
+        convert(self.dataset, description, sources, records, partial, "small", FOLDS)
         return Dataset.open(self.dataset)

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from ham.datasets.layout import Content, Problem, pictures_digest, read_list, write
-from ham.datasets.settings import PUBLISHED, Description, repeated, unsafe
+from ham.datasets.settings import PUBLISHED, Description, FoldSettings, repeated, unsafe
+from ham.datasets.splits import folds_by_patient
 from ham.datasets.unpack import read_record
 from ham.errors import DataError
 from ham.files import sha256
@@ -42,12 +43,19 @@ Boxes = dict[str, dict[str, list[list[float]]]]  # {image: {finding: [[x, y, w, 
 
 
 def convert(
-    folder: Path, description: Description, sources: Path, records: list[Path], partial: bool, key: str
+    folder: Path,
+    description: Description,
+    sources: Path,
+    records: list[Path],
+    partial: bool,
+    key: str,
+    folds: FoldSettings,
 ) -> None:
     """Write the data set ``folder`` from the tables and lists below ``sources`` and the images unpacked to it.
 
-    ``records`` are what unpacking wrote. Absent images are allowed only if ``partial``. Raises DataError, naming file
-    and line, for anything that would make labels, boxes, lists or images doubtful; the rest goes to validation.csv.
+    ``records`` are what unpacking wrote; ``folds`` by patient are added to the lists. Absent images are allowed only if
+    ``partial``. Raises DataError, naming file and line, for anything that would make labels, boxes, lists or images
+    doubtful; the rest goes to validation.csv.
     """
     folder, sources = Path(folder), Path(sources)
     problems: list[Problem] = []
@@ -71,7 +79,7 @@ def convert(
         box_grid=description.box_grid,
         table=table,
         boxes=boxes,
-        lists=lists,
+        lists={**lists, **folds_by_patient(table, boxes, folds)},
         missing=missing,
         partial=bool(missing),
         problems=problems,

@@ -9,7 +9,7 @@ import pytest
 from ham.datasets.download import fetch
 from ham.datasets.nih import convert
 from ham.datasets.phantom import write_distribution
-from ham.datasets.settings import Description, PhantomSettings
+from ham.datasets.settings import Description, FoldSettings, PhantomSettings
 from ham.datasets.unpack import unpack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,5 +28,5 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in description.archive_names:
         records.append(folder / f".unpacked/{name.split('.')[0]}.csv")
         unpack(sources / name, folder / "images", records[-1])
-    convert(folder, description, sources, records, False, "phantom")
+    convert(folder, description, sources, records, False, "phantom", FoldSettings())
     return folder
