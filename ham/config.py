@@ -24,8 +24,8 @@ from ham.training.settings import TrainingSettings
 
 LISTS = "published/ImageSets/"  # where a description's lists lie in a mirror
 ROLES = ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes")
-# words that the tables use for rows of their own
-TAKEN = frozenset({"location-prior", "random-map", "whole-image", "mean", "sd", "pooled"})
+# words that the tables use for rows, or a file, of their own
+TAKEN = frozenset({"location-prior", "random-map", "whole-image", "mean", "sd", "pooled", "leakage"})
 
 
 class Section(BaseModel):
@@ -84,6 +84,19 @@ class Configuration(Section):
         return _training(
             merged(self.training, self.define.experiments[experiment].training, self.define.variants[variant].training)
         )
+
+    def splits(self) -> list[dict[str, Any]]:
+        """Every split that is run, as plain values: experiment, split, lists by role, checkpoints by variant."""
+        return [
+            {
+                "experiment": name,
+                "split": split,
+                "lists": {role: self.define.experiments[name].list_of(role, split) for role in ROLES},
+                "checkpoints": {variant: self.training_settings(name, variant).checkpoint for variant in self.variants},
+            }
+            for name in self.experiments
+            for split in self.define.experiments[name].splits
+        ]
 
 
 def load(values: Mapping[str, Any], source: str = "the configuration") -> Configuration:

@@ -6,19 +6,19 @@ Data_Entry gives findings, patient and view of each image, BBox_List the boxes i
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
 import struct
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ham.datasets.csv_text import read_csv
 from ham.datasets.layout import Content, Problem, pictures_digest, read_list, write
 from ham.datasets.settings import PUBLISHED, Description, FoldSettings, repeated, unsafe
 from ham.datasets.splits import folds_by_patient
@@ -34,6 +34,8 @@ OFFICIAL = ("train_val_list.txt", "test_list.txt")
 NO_FINDING = "No Finding"
 RENAMED = {"Infiltrate": "Infiltration"}  # BBox_List's word, Data_Entry's word
 NEEDED = ("Image Index", "Finding Labels", "Patient ID", "View Position")
+LARGEST_TABLE = 256 << 20  # bytes; Data_Entry has 9 MB
+MOST_COLUMNS = 64
 TOLERANCE = 1e-9  # between our boxes and the authors', in pixels
 PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.\w+")  # image names that need no closer look
 
@@ -95,7 +97,7 @@ def read_entries(path: Path, findings: Sequence[str], grid: int) -> pd.DataFrame
     The 2017 issue's header ends in a nameless column, the two of 2020 say Patient Gender or Patient Sex; header fields
     such as ``OriginalImage[Width,Height]`` fall apart at their comma. Columns are found by name.
     """
-    header, rows = read_csv(path)
+    header, rows = _csv(path)
     absent = [name for name in NEEDED if name not in header]
     if absent:
         raise DataError(f"{path}: the header has no column {', '.join(absent)} (it has: {', '.join(header)})")
@@ -134,7 +136,7 @@ def read_boxes(path: Path, description: Description, table: pd.DataFrame, proble
 
     Its header has nine fields (``Bbox [x,y,w,h],,,``) where rows have six, so columns are found by place.
     """
-    header, rows = read_csv(path)
+    header, rows = _csv(path)
     if header[:2] != ["Image Index", "Finding Label"]:
         raise DataError(f"{path}: the header does not begin with Image Index, Finding Label but {', '.join(header)}")
     boxes: Boxes = {}
@@ -192,6 +194,33 @@ def _table(description: Description, sources: Path, beginning: str) -> Path:
         if name.rpartition("/")[2].startswith(beginning):
             return sources / name
     raise DataError(f"the description of {description.name} has no table {beginning}….csv: add it to tables")
+
+
+def _csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Header fields, and rows with the number of their line, blank ones left out; errors for what is no sane table."""
+    try:
+        if path.stat().st_size > LARGEST_TABLE:
+            raise DataError(f"{path} has more than {LARGEST_TABLE >> 20} MiB: it is no table of this kind")
+        rows = _csv_rows(path)
+        _, header = next(rows, (0, []))
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    if not header:
+        raise DataError(f"{path} is empty: get it again")
+    return [field.strip() for field in header], rows
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file)
+        try:
+            for row in reader:
+                if len(row) > MOST_COLUMNS or any("\0" in field for field in row):
+                    raise csv.Error(f"{len(row)} fields, or bytes that are no text")
+                if any(row):
+                    yield reader.line_num, row
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DataError(f"{path}, after line {reader.line_num}: no CSV text ({error}): get it again") from None
 
 
 def _findings(text: str, findings: Sequence[str], where: str) -> np.ndarray:

@@ -24,6 +24,7 @@ SOURCES = f"{FOLDER}/.sources"
 DRAWN = f"{FOLDER}/.drawn"
 ARCHIVES = {name.split(".")[0]: name for name in DATASET.archive_names}  # images_001: images_001.tar.gz
 SHIPPED = files_digest(ROOT / "config/published.csv", *sorted((ROOT / "ham/reporting/templates").iterdir()))
+LEAKAGE = f"results/{CONFIG.dataset}/tables/leakage.csv"
 SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
 
 
