@@ -46,13 +46,17 @@ class Picture(NamedTuple):
     bytes: int
 
 
-def convert(folder: Path, description: Description, sources: Path, brought: Path, data: DataSettings, key: str) -> None:
+def convert(
+    folder: Path, description: Description, sources: Path, brought: Path | str | None, data: DataSettings, key: str
+) -> None:
     """Write the data set ``folder`` from the folder ``brought`` by the user and BBoxes.json in ``sources``.
 
     Raises DataError, naming file and line or image, for anything that would make labels or boxes doubtful; what could
     be repaired goes to validation.csv. Absent images are allowed only if ``data.partial``.
     """
-    folder, brought = Path(folder), Path(brought)
+    if problem := description.lacks(brought):
+        raise DataError(problem)
+    folder, brought = Path(folder), Path(brought or "").expanduser()
     problems: list[Problem] = []
     labels = read_labels([brought / f"{name}.csv" for name in FOLDERS], description.findings)
     pictures = read_pictures(brought, labels.index.tolist(), problems)

@@ -161,6 +161,14 @@ class Description(_Settings):
         """What must be in the folder that the user brings (``data.folder``); nothing where all files are fetched."""
         return ("train.csv", "valid.csv", "train", "valid") if self.source == "chexpert" else ()
 
+    def lacks(self, folder: str | Path | None) -> str | None:
+        """What of the files to bring is not in ``folder``, in one sentence; None where all of it is."""
+        what = f"the folder that holds {', '.join(self.brought)} of {self.name}"
+        if folder is None:
+            return f"data.folder: give {what} (--config data='{{folder: /path/to/it}}'): it cannot be fetched"
+        absent = [name for name in self.brought if not (Path(folder).expanduser() / name).exists()]
+        return f"data.folder: {folder} has no {' and no '.join(absent)}: give {what}" if absent else None
+
     @property
     def made_lists(self) -> tuple[str, ...]:
         """Lists that conversion makes from the tables, beside the folds by patient."""
@@ -245,16 +253,6 @@ class DataSettings(_Settings):
     )
     folds: FoldSettings = Field(default=FoldSettings(), description="How folds by patient are made.")
     phantom: PhantomSettings = Field(default=PhantomSettings(), description="Used by drawn data sets only.")
-
-    def folder_problem(self, description: Description) -> str | None:
-        """Why conversion cannot read what the user has to bring, in one sentence; None when it can."""
-        if not description.brought or description.drawn:
-            return None
-        what = f"the folder that holds {', '.join(description.brought)} of {description.name}"
-        if self.folder is None:
-            return f"data.folder: give {what} (--config data='{{folder: /path/to/it}}'); it cannot be fetched"
-        absent = [name for name in description.brought if not (Path(self.folder) / name).exists()]
-        return f"data.folder: {self.folder} has no {' and no '.join(absent)}; give {what}" if absent else None
 
 
 def mistakes(error: ValidationError) -> list[str]:
