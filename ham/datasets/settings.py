@@ -87,8 +87,10 @@ class Description(_Settings):
     drawn: Literal["phantom", "chexpert_phantom"] | None = Field(
         default=None, description="Set when ham draws the distribution itself: the module of ham.datasets that does."
     )
-    box_grid: Positive = Field(
-        default=0,  # not settable: a source either needs the key or does not take it
+    box_grid: int = Field(
+        default=0,
+        strict=True,
+        ge=0,
         description="Side in pixels of the square images that the boxes refer to; 0: each image's own pixels.",
     )
     findings: tuple[Finding, ...] = Field(min_length=1, description="All findings, in the network's order.")

@@ -38,6 +38,30 @@ def test_refined_boxes_are_made_once_and_only_where_a_variant_wants_them(paper: 
     assert (found["refine"], found["train"]) == (1, 2)
 
 
+def test_chexpert_is_six_trainings_and_is_planned_without_its_files(paper: Checkout) -> None:
+    paper.config = ["--configfile", "config/config.yaml", "config/chexpert.yaml"]
+    found = paper.planned()
+    assert (found["train"], found["predict"], found["score"], found["table"]) == (6, 6, 6, 2)
+    assert (found["fetch_boxes"], found["convert_chexpert"]) == (1, 1)
+    assert not {"fetch_archive", "unpack", "convert", "draw_chexpert_phantom"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ([], "data.folder: give the folder that holds"),
+        (["data={folder: /nowhere}"], "/nowhere has no train.csv and no"),
+    ],
+)
+def test_chexpert_is_not_begun_without_its_files(paper: Checkout, folder: list[str], said: str) -> None:
+    words = ["datasets", "--configfile", "config/chexpert.yaml", "--cores", "1"]
+    done = paper.snakemake(*words, *(["--config", *folder] if folder else []), check=False)
+    assert done.returncode != 0
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (paper.work / "datasets").exists()
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [
