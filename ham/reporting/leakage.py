@@ -40,7 +40,7 @@ def seen_of_the_test(path: Path) -> Table:
     audit = audit[audit["images"] == ("present" if partial else "listed")]
     rows: list[Row] = []
     for (experiment, kind), group in audit.groupby(["experiment", "kind"], sort=False):
-        row = Row(KINDS[str(kind)], _cells(group), "model", [], str(experiment))
+        row = Row(KINDS[str(kind)], _cells(group), "split", [], str(experiment))
         if rows and (rows[-1].block, rows[-1].cells) == (row.block, row.cells):
             rows[-1] = replace(row, label=ALL_BOXED)
         else:
