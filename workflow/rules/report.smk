@@ -130,7 +130,7 @@ rule datasets:
 
 rule trainings:
     input:
-        of_splits("model.safetensors"),
+        of_splits("run.json"),
 
 
 rule tables:
@@ -155,4 +155,4 @@ rule report:
 
 rule ablations:
     input:
-        of_splits("metrics.json", variants=CONFIG.define.variants),
+        of_splits("metrics.json", variants=TRAINED),
