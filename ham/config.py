@@ -26,8 +26,8 @@ from ham.training.settings import TrainingSettings
 LISTS = "published/ImageSets/"  # where a description's lists lie in a mirror
 ROLES = ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes")
 DRIVE = "drive:"  # before the id of a file on Google Drive
-# words that the tables use for rows of their own
-TAKEN = frozenset({"location-prior", "random-map", "whole-image", "mean", "sd", "pooled"})
+# words that the tables use for rows, or a file, of their own
+TAKEN = frozenset({"location-prior", "random-map", "whole-image", "mean", "sd", "pooled", "leakage"})
 
 
 class Section(BaseModel):
@@ -102,6 +102,26 @@ class Configuration(Section):
         return _training(
             merged(self.training, self.define.experiments[experiment].training, self.define.variants[variant].training)
         )
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Every split that is run, as plain values: experiment, split, lists by role, checkpoints by variant (given:
+        its weights come from elsewhere)."""
+        return [
+            {
+                "experiment": name,
+                "split": split,
+                "lists": {role: self.define.experiments[name].list_of(role, split) for role in ROLES},
+                "checkpoints": {
+                    variant: self.training_settings(name, variant).checkpoint
+                    if self.define.variants[variant].weights is None
+                    else "given"
+                    for variant in self.variants
+                    if split in self.splits(name, variant)
+                },
+            }
+            for name in self.experiments
+            for split in self.define.experiments[name].splits
+        ]
 
 
 def _weights(given: Mapping[str, str | Mapping[str, str]], experiment: str, split: str) -> str | None:

@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
+from ham import config
 from ham.datasets.download import fetch
 from ham.datasets.layout import Dataset, Problem
+from ham.datasets.leakage import audit
 from ham.datasets.nih import compare_boxes, convert, read_boxes, read_entries
 from ham.datasets.settings import Description, FoldSettings
 from ham.datasets.splits import folds_by_patient
@@ -140,6 +143,44 @@ def test_folds_by_patient_of_the_whole_table_take_seconds_and_are_even(
             for finding, number in BOXES.items():  # whole images: 8 of Mass's 85 boxes are 6 % less than a tenth
                 found = sum(finding in boxes[image] for image in boxed)
                 assert found == pytest.approx(share * number, abs=1), finding
+
+
+def test_the_audit_finds_what_was_counted_in_the_published_lists(dataset: Dataset) -> None:
+    values = yaml.safe_load((Path(__file__).resolve().parents[2] / "config/config.yaml").read_text())
+    twins = ["classification-5fold-by-patient", "localization-5fold-by-patient"]
+    values["experiments"] += twins
+    start = time.perf_counter()
+    rows = audit(dataset, config.load(values).runs())
+    assert time.perf_counter() - start < 30  # six, with the images present, on an idle core
+    whole = [row for row in rows if row["images"] == "listed"]
+
+    def of_patients_in_training(experiment: str, kind: str) -> list[tuple[int, int]]:
+        found = [row for row in whole if (row["experiment"], row["kind"]) == (experiment, kind)]
+        return [(row["test_images_of_train_patients"], row["test_images"]) for row in found]
+
+    for kind in ("classification", "localization"):  # its test images all have boxes
+        assert of_patients_in_training("localization-5fold", kind) == [
+            (174, 186), (159, 181), (162, 175), (161, 172), (147, 166),
+        ]  # fmt: skip
+        assert of_patients_in_training("localization-without-boxes", kind) == [(822, 880)]
+    assert of_patients_in_training("classification-5fold", "classification") == [
+        (22_143, 26_662), (19_627, 24_090), (17_834, 22_024), (16_367, 20_361), (15_168, 18_983),
+    ]  # fmt: skip
+    assert of_patients_in_training("classification-official", "classification") == [(0, 25_596)]
+    assert of_patients_in_training("classification-official", "localization") == [(0, 880)]
+    assert {row["test_images_in_train"] for row in whole} == {0}
+    chosen = {row["experiment"]: row["chosen_on_test"] for row in whole}
+    assert chosen == {
+        "classification-official": 1,
+        "classification-5fold": 0,
+        "localization-5fold": 1,
+        "localization-without-boxes": 1,
+        "classification-5fold-by-patient": 0,
+        "localization-5fold-by-patient": 0,
+    }
+    ours = [row for row in whole if row["experiment"] in twins]
+    assert len(ours) == 20
+    assert {value for row in ours for column, value in row.items() if "_in_" in column or "_of_" in column} == {0}
 
 
 def test_a_data_set_of_the_papers_size_opens_in_a_second(dataset: Dataset) -> None:

@@ -26,6 +26,7 @@ ARCHIVES = {name.split(".")[0]: name for name in DATASET.archive_names}  # image
 SHIPPED = files_digest(ROOT / "config/published.csv", *sorted((ROOT / "ham/reporting/templates").iterdir()))
 TRAINED = [name for name, variant in CONFIG.define.variants.items() if variant.weights is None]
 GIVEN = [name for name in CONFIG.define.variants if name not in TRAINED]  # variants that come with their weights
+LEAKAGE = f"results/{CONFIG.dataset}/tables/leakage.csv"
 SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
 
 
