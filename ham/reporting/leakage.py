@@ -52,7 +52,7 @@ def seen_of_the_test(path: Path) -> Table:
 
 def _cells(group: pd.DataFrame) -> list[str]:
     """Of one experiment and kind: counts do not depend on the variant, the choice of the checkpoint does."""
-    counted = group[group["variant"] == group["variant"].iloc[0]]
+    counted = group.drop_duplicates("split")
     total = int(counted["test_images"].sum())
     choices = {str(variant): _choice(rows) for variant, rows in group.groupby("variant", sort=False)}
     alike = len(set(choices.values())) == 1
@@ -73,5 +73,7 @@ def _choice(rows: pd.DataFrame) -> str:
     checkpoint = str(rows["checkpoint"].iloc[0])
     if checkpoint == "last":
         return "nothing (last)"
+    if checkpoint == "given":
+        return "not known (weights trained elsewhere)"
     where = "the test images" if rows["chosen_on_test"].any() else "other images"
     return f"{where} ({checkpoint})"

@@ -46,6 +46,16 @@ def test_refined_boxes_are_made_once_and_only_where_a_variant_wants_them(paper: 
     assert (found["refine"], found["train"]) == (1, 2)
 
 
+def test_the_authors_checkpoints_are_tested_without_training(paper: Checkout) -> None:
+    found = paper.planned("tables", "--config", "variants=[published]")
+    assert "train" not in found
+    assert (found["fetch_weights"], found["import_weights"], found["score"], found["table"]) == (2, 2, 2, 2)
+
+
+def test_the_ablations_train_and_fetch_no_checkpoint(paper: Checkout) -> None:
+    assert "import_weights" not in paper.planned("ablations")
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [
