@@ -32,9 +32,9 @@ def seen_of_the_test(path: Path) -> Table:
     All test images and those with boxes are one line where they are the same.
     """
     try:
-        names = dict.fromkeys(("experiment", "variant", "split"), str)
-        types = names | {"chosen_on_test": "Int64"}  # blank where the weights were trained elsewhere
-        audit = pd.read_csv(path, dtype=types, keep_default_na=False, na_values={"chosen_on_test": [""]})
+        text = dict.fromkeys(("experiment", "variant", "split"), str)
+        # blank where the weights were trained elsewhere
+        audit = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"chosen_on_test": [""]})
         audit = audit[list(COLUMNS)]
     except (OSError, ValueError, KeyError) as problem:
         raise DataError(f"{path} is no leakage audit as ham writes it ({problem}): remove it and run again.") from None
