@@ -6,8 +6,10 @@
 kind                                classification: tested on the list ``test``; localization: on ``test_boxes``
 images                              listed: the lists are counted whole; present: without the images that are absent
                                     (rows that only a partial download has)
-checkpoint                          which weights are tested: last, or the best of an epoch on the validation lists
-chosen_on_test                      1: the best of an epoch, and an image of the validation lists is a test image
+checkpoint                          which weights are tested: last, or the best of an epoch on the validation lists;
+                                    given: trained elsewhere
+chosen_on_test                      1: the best of an epoch, and an image of the validation lists is a test image;
+                                    blank: given, so nobody here knows
 <part>_images, <part>_patients      how many the lists name; part is train, validation (both lists together) or test
 <part>_images_in_<other>            of these images, those that are in the other part too
 <part>_patients_in_<other>          of these patients, those who have an image in the other part
@@ -41,9 +43,10 @@ COLUMNS = (
 
 
 def write_leakage(dataset_folder: Path, splits: Sequence[Mapping[str, Any]], output: Path) -> None:
-    """Write ``leakage.csv`` of these splits (``Configuration.splits``)."""
-    rows = audit(Dataset.open(dataset_folder), splits)
-    write_text(output, pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n"))
+    """Write ``leakage.csv`` of these splits (``Configuration.runs``)."""
+    table = pd.DataFrame(audit(Dataset.open(dataset_folder), splits), columns=list(COLUMNS))
+    table["chosen_on_test"] = table["chosen_on_test"].astype("Int64")
+    write_text(output, table.to_csv(index=False, lineterminator="\n"))
 
 
 def audit(dataset: Dataset, splits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -59,7 +62,9 @@ def audit(dataset: Dataset, splits: Sequence[Mapping[str, Any]]) -> list[dict[st
             "kind": kind,
             "images": images,
             "checkpoint": checkpoint,
-            "chosen_on_test": int(checkpoint != "last" and numbers["test_images_in_validation"] > 0),
+            "chosen_on_test": None
+            if checkpoint == "given"
+            else int(checkpoint != "last" and numbers["test_images_in_validation"] > 0),
         }
         | numbers
         for split in splits

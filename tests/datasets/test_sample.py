@@ -150,7 +150,7 @@ def test_the_audit_finds_what_was_counted_in_the_published_lists(dataset: Datase
     twins = ["classification-5fold-by-patient", "localization-5fold-by-patient"]
     values["experiments"] += twins
     start = time.perf_counter()
-    rows = audit(dataset, config.load(values).splits())
+    rows = audit(dataset, config.load(values).runs())
     assert time.perf_counter() - start < 30  # six, with the images present, on an idle core
     whole = [row for row in rows if row["images"] == "listed"]
 

@@ -42,7 +42,7 @@ rule leakage:
     conda:
         "../../envs/environment.yaml"
     params:
-        splits=CONFIG.splits(),
+        splits=CONFIG.runs(),
         code=source_digest("ham.datasets.leakage"),
     message:
         "Counting what training has seen of the test images of {wildcards.dataset}"
@@ -154,7 +154,7 @@ rule datasets:
 
 rule trainings:
     input:
-        of_splits("model.safetensors"),
+        of_splits("run.json"),
 
 
 rule tables:
@@ -180,4 +180,4 @@ rule report:
 
 rule ablations:
     input:
-        of_splits("metrics.json", variants=CONFIG.define.variants),
+        of_splits("metrics.json", variants=TRAINED),
