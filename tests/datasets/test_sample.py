@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ham.datasets.check import check_images
 from ham.datasets.download import fetch
 from ham.datasets.layout import Dataset, Problem
 from ham.datasets.nih import compare_boxes, convert, read_boxes, read_entries
@@ -56,17 +57,19 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, description: Description) 
     subprocess.run(command, check=True, capture_output=True)
     for name in (*description.archive_names, *description.table_names, *description.list_names):
         fetch(description.file(name), made / ".sources" / name, str(mirror))
-    records = []
+    checks = []
     for name in description.archive_names:
-        records.append(made / ".unpacked" / f"{name.partition('.')[0]}.csv")
-        unpack(made / ".sources" / name, made / "images", records[-1])
-    convert(made, description, made / ".sources", records, True, "nih-sample")
+        record = f"{name.partition('.')[0]}.csv"
+        checks.append(made / ".checked" / record)
+        unpack(made / ".sources" / name, made / "images", made / ".unpacked" / record)
+        check_images(made / "images", made / ".unpacked" / record, checks[-1])
+    convert(made, description, made / ".sources", checks, True, "nih-sample")
     return Dataset.open(made)
 
 
 def test_the_whole_table_is_read_in_five_seconds(entries_path: Path, description: Description) -> None:
     start = time.perf_counter()
-    table = read_entries(entries_path, description.findings, description.box_grid)
+    table = read_entries(entries_path, description.findings, description.box_grid, [])
     assert time.perf_counter() - start < 5
     assert len(table) == 112_120
     assert table["patient"].nunique() == 30_805
@@ -76,7 +79,7 @@ def test_the_whole_table_is_read_in_five_seconds(entries_path: Path, description
 def test_the_published_boxes_are_ours_to_the_last_digit(
     entries_path: Path, description: Description, tmp_path: Path
 ) -> None:
-    table = read_entries(entries_path, description.findings, description.box_grid)
+    table = read_entries(entries_path, description.findings, description.box_grid, [])
     problems: list[Problem] = []
     boxes = read_boxes(SAMPLE / "tables/BBox_List_2017.csv", description, table, problems)
     with tarfile.open(SAMPLE / "tables/published-lists.tar.xz") as lists:
