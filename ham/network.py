@@ -7,6 +7,8 @@ and out without a translation table.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -27,6 +29,7 @@ SURGERY: dict[tuple[bool, int], tuple[tuple[int, ...], tuple[int, ...]]] = {
     (False, 8): ((1, 2, 2, 1), (1, 2, 4, 6)),
 }
 HEAD_CHANNELS = 512
+Norm = Callable[[int], nn.BatchNorm2d]
 
 
 class Output(NamedTuple):
@@ -38,6 +41,27 @@ class Output(NamedTuple):
     cam_class: Tensor  # [B, C, h, h], >= 0
 
 
+class GroupedBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm that in training takes statistics over groups of at most ``images`` images; the running statistics
+    are those of the first group.
+
+    What data parallelism without synchronised batch norm computes, whatever the number of devices (docs/method.md,
+    section 4). Groups are cut as ``torch.chunk`` does: 24 images and 12 a group are 12 and 12, 13 images are 7 and 6.
+    """
+
+    def __init__(self, features: int, images: int) -> None:
+        super().__init__(features)
+        self.images = images
+
+    def forward(self, x: Tensor) -> Tensor:
+        groups = math.ceil(len(x) / self.images) if self.training else 1
+        if groups == 1:
+            return super().forward(x)
+        first, *rest = x.chunk(groups)
+        others = (F.batch_norm(part, None, None, self.weight, self.bias, training=True, eps=self.eps) for part in rest)
+        return torch.cat([super().forward(first), *others])
+
+
 def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
 
@@ -46,7 +70,7 @@ class ForegroundAttention(nn.Module):
     """Channel and position attention inside the foreground block (section 1, steps 2 to 4): [B, M, h, w] -> the
     same."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, norm: Norm) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, 1, kernel_size=1, bias=False)
         self.channel_fc = nn.Sequential(
@@ -55,7 +79,7 @@ class ForegroundAttention(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, kernel_size=1, bias=False)
         self.conv3 = nn.Conv2d(channels, 1, kernel_size=1, bias=False)
         self.conv4 = nn.Conv2d(1, 1, kernel_size=3, padding=1, bias=False)
-        self.bn4 = nn.BatchNorm2d(1)
+        self.bn4 = norm(1)
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, u: Tensor) -> Tensor:
@@ -71,12 +95,12 @@ class ForegroundAttention(nn.Module):
 class ForegroundBlock(nn.Module):
     """Feature map [B, F, h, w] -> foreground features [B, F / 4, h, w] (section 1)."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, norm: Norm) -> None:
         super().__init__()
         channels = features // 4
-        self.conva = nn.Sequential(conv3x3(features, channels), nn.BatchNorm2d(channels))
-        self.fa = ForegroundAttention(channels)
-        self.convb = nn.Sequential(conv3x3(channels, channels), nn.BatchNorm2d(channels))
+        self.conva = nn.Sequential(conv3x3(features, channels), norm(channels))
+        self.fa = ForegroundAttention(channels, norm)
+        self.convb = nn.Sequential(conv3x3(channels, channels), norm(channels))
 
     def forward(self, e: Tensor) -> Tensor:
         return self.convb(self.fa(self.conva(e)))
@@ -87,13 +111,15 @@ class Layers(nn.Module):
 
     def __init__(self, findings: int, settings: NetworkSettings) -> None:
         super().__init__()
-        backbone = edited_backbone(settings)
+        images = settings.batch_norm_images
+        norm: Norm = nn.BatchNorm2d if images is None else partial(GroupedBatchNorm2d, images=images)
+        backbone = edited_backbone(settings, norm)
         features = backbone.fc.in_features
         self.conv1, self.bn1 = backbone.conv1, backbone.bn1
         self.layer1, self.layer2, self.layer3, self.layer4 = (getattr(backbone, f"layer{n}") for n in (1, 2, 3, 4))
-        self.fa_layer: nn.Module | None = ForegroundBlock(features) if settings.foreground_attention else None
+        self.fa_layer: nn.Module | None = ForegroundBlock(features, norm) if settings.foreground_attention else None
         joined = features + features // 4 if settings.foreground_attention else features
-        self.cls_head = nn.Sequential(conv3x3(joined, HEAD_CHANNELS), nn.BatchNorm2d(HEAD_CHANNELS))
+        self.cls_head = nn.Sequential(conv3x3(joined, HEAD_CHANNELS), norm(HEAD_CHANNELS))
         self.anomaly_fc = nn.Linear(HEAD_CHANNELS, 1, bias=False)
         self.cls_fc = nn.Linear(HEAD_CHANNELS, findings, bias=False)
         self.apply(_initialise)
@@ -146,9 +172,9 @@ def class_activation_maps(h: Tensor, weight: Tensor) -> Tensor:
     return F.relu(F.conv2d(h, weight.detach()[:, :, None, None]))
 
 
-def edited_backbone(settings: NetworkSettings) -> ResNet:
+def edited_backbone(settings: NetworkSettings, norm: Norm) -> ResNet:
     """torchvision's own network with the strides, dilations and projections of section 1."""
-    backbone: ResNet = getattr(torchvision.models, settings.architecture)(weights=None)
+    backbone: ResNet = getattr(torchvision.models, settings.architecture)(weights=None, norm_layer=norm)
     strides, dilations = SURGERY[settings.pooling, settings.downsampling]
     inputs = backbone.conv1.out_channels
     for number, stride in enumerate(strides, 1):
@@ -158,7 +184,7 @@ def edited_backbone(settings: NetworkSettings) -> ResNet:
             _edit(block, stride if index == 0 else 1, dilation)
         outputs = _outputs(stage[0])
         stage[0].downsample = (
-            nn.Sequential(nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False), nn.BatchNorm2d(outputs))
+            nn.Sequential(nn.Conv2d(inputs, outputs, kernel_size=1, stride=stride, bias=False), norm(outputs))
             if stride != 1 or inputs != outputs
             else None
         )

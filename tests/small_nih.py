@@ -18,7 +18,7 @@ from ham.datasets.check import check_images
 from ham.datasets.download import fetch
 from ham.datasets.layout import Dataset
 from ham.datasets.nih import convert
-from ham.datasets.settings import Description
+from ham.datasets.settings import Description, FoldSettings
 from ham.datasets.unpack import unpack
 
 GRID = 32
@@ -44,6 +44,8 @@ LISTS = {
     "Main/fold1/test_0_0.2": NAMES[:1],
     "bbox/empty": [],
 }
+
+FOLDS = FoldSettings(count=2, validation=0.25)  # a patient to validate, a patient to train on
 
 
 def png(value: int = 0, size: int = GRID, mode: str = "L") -> bytes:
@@ -129,5 +131,5 @@ class Mirror:
             checks.append(self.dataset / ".checked" / record)
             unpack(sources / name, self.dataset / "images", self.dataset / ".unpacked" / record)
             check_images(self.dataset / "images", self.dataset / ".unpacked" / record, checks[-1])
-        convert(self.dataset, description, sources, checks, partial, "small")
+        convert(self.dataset, description, sources, checks, partial, "small", FOLDS)
         return Dataset.open(self.dataset)

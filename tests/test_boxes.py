@@ -58,6 +58,18 @@ def test_a_crop_and_a_flip_are_those_of_the_whole_mask() -> None:
     np.testing.assert_array_equal(mirrored, cut[:, ::-1])
 
 
+@settings(max_examples=80, deadline=None)
+@given(percent=st.integers(0, 12), size=st.sampled_from([64, 128, 512]), data=st.data())
+def test_random_crops_and_mirror_images_of_every_side_are_pillows(percent: int, size: int, data: st.DataObject) -> None:
+    side = int((1.0 + percent / 100.0) * size)
+    left, top = (data.draw(st.integers(0, side - size)) for _ in range(2))
+    x, y, w, h = (data.draw(st.floats(0, 700)) for _ in range(4))
+    box = Box.from_xywh([x, y, w + 1, h + 1])
+    cut = pillow(mask([box], 1024, 1024), side)[top : top + size, left : left + size]
+    np.testing.assert_array_equal(resized_mask([box], 1024, 1024, side, left, top, size), cut)
+    np.testing.assert_array_equal(resized_mask([box], 1024, 1024, side, left, top, size, flip=True), cut[:, ::-1])
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     size=st.tuples(st.integers(20, 400), st.integers(20, 400)),

@@ -8,7 +8,15 @@ import torch
 from golden import reference_inputs
 from golden.files import golden
 
-from ham.losses import attention_bound_loss, box_loss, classification_loss, hierarchical_losses
+from ham.losses import (
+    attention_bound_loss,
+    attention_union_loss,
+    box_loss,
+    classification_loss,
+    hierarchical_losses,
+    soft_mask,
+)
+from ham.maps import refined_maps
 from ham.network import Output
 from ham.samples import Supervision
 from ham.training.settings import LossSettings
@@ -74,6 +82,94 @@ def test_a_map_inside_the_abnormality_map_has_no_bound_loss() -> None:
     finding[0, 0, 1, 1] = 2
     assert float(attention_bound_loss(finding, 3 * finding, labels, LossSettings())) == pytest.approx(0, abs=1e-12)
     assert float(attention_bound_loss(finding, 0 * finding, labels, LossSettings())) == pytest.approx(1)
+
+
+def test_bound_and_union_of_two_pixel_maps_by_hand() -> None:
+    """Slope 1 and threshold 0: s(x) = 1 / (1 + exp(-x)), so that nothing hides in a saturated mask."""
+    settings = LossSettings(soft_mask_slope=1.0, soft_mask_threshold=1e-12)
+    s1, s2, s3 = (1 / (1 + np.exp(-x)) for x in (1.0, 2.0, 3.0))
+    finding = torch.tensor([[[[1.0, 3.0]], [[2.0, 0.0]]]], dtype=torch.float64)  # two findings of two pixels
+    abnormality = torch.tensor([[[[2.0, 2.0]]]], dtype=torch.float64)
+    labels = torch.tensor([[1.0, 1.0]], dtype=torch.float64)
+    bound = attention_bound_loss(finding, abnormality, labels, settings)
+    first = (4 - (1 * s1 + 2 * s3)) / 4  # sum K - sum min(K, A) s(K), over sum K
+    second = (2 - 2 * s2) / 2
+    assert float(bound) == pytest.approx((first + second) / 2, abs=1e-9)
+    union = attention_union_loss(finding, abnormality, labels, settings)
+    assert float(union) == pytest.approx((4 - (2 * s2 + 2 * s2)) / 4, abs=1e-9)  # K = max = (2, 3): min(K, A) = (2, 2)
+
+
+def test_maps_of_absent_findings_and_of_normal_images_count_nothing() -> None:
+    settings = LossSettings()
+    maps = torch.rand(3, 2, 4, 4, dtype=torch.float64)
+    labels = torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 0.0]], dtype=torch.float64)
+    other = maps.clone()
+    other[:, 1] = torch.rand(3, 4, 4, dtype=torch.float64)  # finding 1 is nowhere
+    other[1] = torch.rand(2, 4, 4, dtype=torch.float64)  # image 1 is normal
+    abnormality = torch.rand(3, 1, 4, 4, dtype=torch.float64)
+    moved = abnormality.clone()
+    moved[1] += 1
+    for loss in (attention_bound_loss, attention_union_loss):
+        assert torch.equal(loss(maps, abnormality, labels, settings), loss(other, moved, labels, settings))
+
+
+def dense_box_loss(cam: torch.Tensor, supervised: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+    """L_box as defined, with every map resized: ``supervised`` [B, C] of 0 and 1, ``masks`` [B, C, S, S]."""
+    size = masks.shape[-1]
+    refined = refined_maps(cam.flatten(0, 1), size).view(*cam.shape[:2], size, size)
+    weight = supervised[:, :, None, None]
+    numerator = (weight * (refined - masks).square()).sum(dim=(0, 2, 3))
+    denominator = (weight * (refined + masks)).sum(dim=(0, 2, 3)).clamp(min=1e-5)
+    return (numerator / denominator).sum() / (supervised.sum(dim=0) > 0).sum().clamp(min=1)
+
+
+@pytest.mark.parametrize("name", ["a", "b", "none", "flat"])
+def test_sparse_box_supervision_equals_the_dense_definition_in_value_and_gradient(name: str) -> None:
+    leaves, known = case(name)
+    batch = reference_inputs.batch(f"losses-{name}")
+    supervised = torch.zeros(6, 14, dtype=torch.float64)
+    supervised[known.pair_image, known.pair_finding] = 1
+    masks = torch.from_numpy(batch["masks"])
+    sparse_cam = leaves["cam_class"].detach().requires_grad_()
+    dense_cam = leaves["cam_class"].detach().requires_grad_()
+    sparse, dense = box_loss(sparse_cam, known, LossSettings()), dense_box_loss(dense_cam, supervised, masks)
+    torch.testing.assert_close(sparse, dense, rtol=1e-12, atol=1e-12)
+    (expected,) = torch.autograd.grad(dense, dense_cam)
+    found = torch.autograd.grad(sparse, sparse_cam, allow_unused=True)[0] if sparse.requires_grad else None
+    torch.testing.assert_close(torch.zeros_like(expected) if found is None else found, expected, rtol=1e-10, atol=1e-14)
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    """In float64, with gentle slopes: a slope of 100 is a step on the scale of the differences."""
+    settings = LossSettings(refined_slope=5.0, soft_mask_slope=3.0)
+    generator = torch.Generator().manual_seed(0)
+    cam, abnormality, logits = (
+        torch.rand(*shape, dtype=torch.float64, generator=generator).add(0.1).requires_grad_()
+        for shape in ((2, 3, 3, 3), (2, 1, 3, 3), (2, 3))
+    )
+    labels = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], dtype=torch.float64)
+    rows, columns = torch.tensor([0, 1]), torch.tensor([2, 1])
+    masks = (torch.rand(2, 6, 6, generator=generator) > 0.5).double()
+    known = Supervision(labels, rows, columns, masks)
+    check = torch.autograd.gradcheck
+    assert check(lambda x: classification_loss(x, labels), (logits,))
+    assert check(lambda x: box_loss(x, known, settings), (cam,))
+    assert check(lambda x, a: attention_bound_loss(x, a, labels, settings), (cam, abnormality))
+    assert check(lambda x, a: attention_union_loss(x, a, labels, settings), (cam, abnormality))
+    assert check(lambda x: soft_mask(x, settings), (cam,))
+
+
+def test_losses_do_not_depend_on_a_mirror_image_of_maps_and_masks() -> None:
+    leaves, known = case("a")
+    output = rectified(leaves)
+    mirrored = Output(*(value.flip(-1) if value.dim() == 4 else value for value in output))
+    turned = known._replace(pair_mask=known.pair_mask.flip(-1))
+    for before, after in zip(
+        hierarchical_losses(output, known, LossSettings()),
+        hierarchical_losses(mirrored, turned, LossSettings()),
+        strict=True,
+    ):
+        torch.testing.assert_close(before, after, rtol=1e-9, atol=1e-12)
 
 
 def test_losses_do_not_depend_on_the_order_of_the_batch() -> None:

@@ -9,11 +9,12 @@ from golden import reference_inputs
 from golden.files import golden
 
 from ham.maps import normalised_maps, refined_maps
-from ham.network import HierarchicalAttentionNetwork, lse_pooling
+from ham.network import GroupedBatchNorm2d, HierarchicalAttentionNetwork, lse_pooling
 from ham.training.settings import NetworkSettings
 
 NETWORK = golden("network")
 NAMES = sorted({key.split("/")[0] for key in NETWORK})
+ARCHITECTURES = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d")
 
 
 def published_network(name: str) -> HierarchicalAttentionNetwork:
@@ -25,6 +26,7 @@ def published_network(name: str) -> HierarchicalAttentionNetwork:
         dilation=dilated == "dilated",
         pretrained=None,
         dropout=0.0,
+        batch_norm_images=None,
     )
     network = HierarchicalAttentionNetwork(14, settings).double()
     state = {
@@ -33,6 +35,13 @@ def published_network(name: str) -> HierarchicalAttentionNetwork:
     }
     network.load_state_dict(state)
     return network.eval()
+
+
+def test_every_combination_of_architecture_downsampling_and_pooling_has_published_numbers() -> None:
+    combinations = {f"{a}-{d}-{p}-dilated" for a in ARCHITECTURES for d in (8, 16, 32) for p in ("pool", "nopool")}
+    plain = {f"resnet34-{d}-{p}-plain" for d in (8, 16, 32) for p in ("pool", "nopool")}
+    assert {*NAMES} == combinations | plain
+    assert (len(combinations), len(plain)) == (42, 6)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -67,6 +76,52 @@ def test_training_mode_equals_the_published_one() -> None:
         np.testing.assert_allclose(
             output.logit_abnormality.detach(), NETWORK[f"{name}/train/logit_abnormality"], rtol=1e-8
         )
+
+
+def test_initialisation_is_the_specified_one() -> None:
+    torch.manual_seed(0)
+    network = HierarchicalAttentionNetwork(14, NetworkSettings(architecture="resnet50", pretrained=None))
+    state = network.state_dict()
+    for name in ("model.conv1.weight", "model.layer3.0.conv2.weight", "model.fa_layer.conva.0.weight"):
+        outputs, _, height, width = state[name].shape
+        # He normal, fan out, gain of ReLU: a standard deviation of sqrt(2 / (outputs x kernel))
+        assert float(state[name].std()) == pytest.approx((2 / (outputs * height * width)) ** 0.5, rel=0.03), name
+        assert abs(float(state[name].mean())) < 0.1 * float(state[name].std()), name
+    assert state["model.fa_layer.fa.gamma"].item() == 0
+    bound = 512**-0.5
+    for name in ("model.cls_fc.weight", "model.anomaly_fc.weight"):
+        assert 0.98 * bound < float(state[name].abs().max()) <= bound, name
+    gate = state["model.fa_layer.fa.channel_fc.0.weight"]  # torch's own: uniform within 1 / sqrt(inputs)
+    assert 0.98 * gate.shape[1] ** -0.5 < float(gate.abs().max()) <= gate.shape[1] ** -0.5
+    for name, value in state.items():
+        if name.endswith(("running_mean", "bias")):
+            assert not value.any(), name
+        if name.endswith("running_var") or (name.endswith("weight") and value.dim() == 1):
+            assert (value == 1).all(), name
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [(6, (3, 3)), (5, (3, 2)), (3, (3,))])
+def test_batch_norm_of_groups_is_that_of_copies_of_the_network_on_parts_of_the_batch(
+    batch: int, sizes: tuple[int, ...]
+) -> None:
+    def made(images: int | None) -> HierarchicalAttentionNetwork:
+        torch.manual_seed(0)
+        options = {"architecture": "resnet18", "pretrained": None, "dropout": 0.0, "batch_norm_images": images}
+        return HierarchicalAttentionNetwork(3, NetworkSettings.model_validate(options)).double().train()
+
+    grouped, plain = made(3), made(None)
+    names = [name for name, module in plain.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    assert names == [name for name, module in grouped.named_modules() if isinstance(module, GroupedBatchNorm2d)]
+    images = torch.from_numpy(reference_inputs.images("groups", 6, 64)[:batch])
+    output = grouped(images)
+    parts = images.split(sizes)
+    first = plain(parts[0])
+    running = {name: value.clone() for name, value in plain.state_dict().items() if "running" in name}
+    outputs = [first, *(plain(part) for part in parts[1:])]
+    for field, value in output._asdict().items():
+        torch.testing.assert_close(value, torch.cat([getattr(part, field) for part in outputs]), msg=field)
+    for name, value in running.items():  # of the first group alone
+        torch.testing.assert_close(grouped.state_dict()[name], value, msg=name)
 
 
 def test_pooling_of_a_constant_map_is_its_value() -> None:

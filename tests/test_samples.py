@@ -2,49 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from golden import reference_inputs
 from golden.files import golden, golden_json
 from PIL import Image
 
-from ham.boxes import Box, resized_mask
-from ham.samples import Draw, Epochs, change, draw, dynamic_side, normalised
+from ham.datasets.layout import Dataset
+from ham.samples import Draw, Epochs, Masks, Samples, draw, dynamic_side, normalised
 from ham.training.settings import AugmentationSettings, NormalisationSettings
 
 ITEMS = golden_json("items")
 ARRAYS = golden("items")
 
 
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The radiographs of the published items, with their labels and boxes."""
+    folder = tmp_path_factory.mktemp("golden")
+    findings, labels = reference_inputs.CLASSES, ITEMS["labels"]
+    for image in labels:
+        path = folder / "images" / image
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(reference_inputs.radiograph(image.removesuffix(".png"))).save(path, compress_level=1)
+    table = pd.DataFrame([[float(f in found) for f in findings] for found in labels.values()], list(labels), findings)
+    table.insert(0, "width", 1024)
+    table.insert(1, "height", 1024)
+    info = {"name": "golden", "findings": findings, "boxed_findings": findings[:8], "box_grid": 1024}
+    return Dataset(folder, info, table, ITEMS["boxes"], [])
+
+
 @pytest.mark.parametrize("number", range(len(ITEMS["items"])))
-def test_an_item_equals_the_published_one(number: int) -> None:
+def test_an_item_equals_the_published_one(number: int, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     item = ITEMS["items"][number]
-    size = item["size"]
-    chosen = (
-        Draw(item["resized"], item["left"], item["top"], item["flip"])
-        if item["mode"] == "train"
-        else Draw(size, 0, 0, False)
-    )
-    pixels = change(Image.fromarray(reference_inputs.radiograph(item["name"])), size, chosen)
+    size, image = item["size"], f"{item['name']}.png"
+    published = Draw(item["resized"], item["left"], item["top"], item["flip"])
+    monkeypatch.setattr("ham.samples.draw", lambda *_: published)  # its random numbers are the release's own
+    augmentation = AugmentationSettings() if item["mode"] == "train" else None
+    sample = Samples(dataset, [image], [image] if item["supervised"] else [], size, augmentation)[0]
+
     every = 16 if size == 512 else 4
-    np.testing.assert_array_equal(pixels[::every, ::every], ARRAYS[f"{number}/image"])
-    tensor = normalised(torch.from_numpy(pixels.copy())[None], NormalisationSettings(), torch.device("cpu"))
-    assert float(tensor.double().mean()) == pytest.approx(item["mean"], abs=1e-6)
-    assert float(tensor.double().std()) == pytest.approx(item["std"], abs=1e-4)
-    boxes: dict[str, Any] = ITEMS["boxes"].get(f"{item['name']}.png", {})
+    np.testing.assert_array_equal(sample["image"][::every, ::every], ARRAYS[f"{number}/image"])
+    tensor = normalised(
+        torch.from_numpy(sample["image"].copy())[None], NormalisationSettings(), torch.device("cpu")
+    ).double()
+    assert float(tensor.mean()) == pytest.approx(item["mean"], abs=1e-6)
+    assert float(tensor.std()) == pytest.approx(item["std"], abs=1e-4)
+    np.testing.assert_array_equal(sample["labels"], item["labels"])
+
+    boxed = [column for column in range(14) if reference_inputs.CLASSES[column] in ITEMS["boxes"].get(image, {})]
+    # The release also calls the labels of an image without boxes pairs, with empty masks; it never supervises them.
+    assert boxed == (np.flatnonzero(item["pairs"]).tolist() if image in ITEMS["boxes"] else [])
+    assert sample["findings"] == (boxed if item["supervised"] else [])
+    masks = {c: Masks(dataset)(image, reference_inputs.CLASSES[c], size, published) for c in boxed}
+    for column, mask in zip(sample["findings"], sample["masks"], strict=True):
+        np.testing.assert_array_equal(mask, masks[column])
     expected = np.unpackbits(ARRAYS[f"{number}/masks"], axis=-1).astype(bool)
-    found = {
-        reference_inputs.CLASSES.index(finding): resized_mask(
-            [Box.from_xywh(box) for box in given], 1024, 1024, chosen.side, chosen.left, chosen.top, size, chosen.flip
-        )
-        for finding, given in boxes.items()
-    }
     for row, column in enumerate(ARRAYS[f"{number}/mask_classes"]):
-        np.testing.assert_array_equal(found[int(column)], expected[row])
-    areas = [int(found[column].sum()) if column in found else 0 for column in range(14)]
+        np.testing.assert_array_equal(masks[int(column)], expected[row])
+    areas = [int(masks[column].sum()) if column in masks else 0 for column in range(14)]
     np.testing.assert_array_equal(areas, ARRAYS[f"{number}/mask_area"])
 
 

@@ -4,7 +4,7 @@
 
     datasets/<Name>/images/<image>          image ids are paths below images/ and may hold "/"
                     Annotations/{Tags,BBoxes}.json   {image: [finding]}, {image: {finding: [[x, y, w, h], …]}}
-                    ImageSets/…             lists of images, byte-identical to their source, whole also when partial
+                    ImageSets/…             lists of images, whole also when partial; those of others byte-identical
                     images.csv              image, patient, width, height, view, then a column a finding: 1, 0, blank
                     missing.csv             image: one row an image of images.csv that is not in images/
                     validation.csv          image, problem, repair: what was found and what was done about it
@@ -29,7 +29,7 @@ import pandas as pd
 from ham.boxes import Box
 from ham.datasets.columns import IMAGE_COLUMNS
 from ham.errors import DataError
-from ham.files import sha256, write_json, written
+from ham.files import sha256, write_json, write_text, written
 
 LISTS = "ImageSets"
 BOXES = "Annotations/BBoxes.json"
@@ -53,8 +53,8 @@ class Content:
 
     ``table`` is indexed by image and has patient (text), width, height (pixels of the original image), view (text) and
     a column a finding (1, 0, nan = unknown). ``boxes`` are kept as x, y, w, h exactly as the source gives them, since
-    w = (x + w) - x does not hold for floats. ``lists`` maps ``Main/fold1/test_0_0.2`` to the file to copy;
-    ``pictures`` is a digest over the image files themselves.
+    w = (x + w) - x does not hold for floats. ``lists`` maps ``Main/fold1/test_0_0.2`` to the file to copy, or to the
+    images of a list of our own; ``pictures`` is a digest over the image files themselves.
     """
 
     key: str
@@ -65,7 +65,7 @@ class Content:
     box_grid: int
     table: pd.DataFrame
     boxes: Xywh
-    lists: Mapping[str, Path]
+    lists: Mapping[str, Path | Sequence[str]]
     missing: Sequence[str]
     partial: bool
     problems: Sequence[Problem]
@@ -85,7 +85,7 @@ def write(folder: Path, content: Content) -> None:
     _write_rows(folder / "missing.csv", ("image",), ((image,) for image in content.missing))
     write_validation(folder, content.problems)
     missing = frozenset(content.missing)
-    lists = {name: _copy_list(path, folder / LISTS / f"{name}.txt", missing) for name, path in content.lists.items()}
+    lists = {name: _write_list(given, folder / LISTS / f"{name}.txt", missing) for name, given in content.lists.items()}
     digests = {name: sha256(folder / path) for name, path in DIGESTED.items()} | {"images": content.pictures}
     write_json(
         folder / "dataset.json",
@@ -270,9 +270,12 @@ def _tags(table: pd.DataFrame, findings: Sequence[str]) -> dict[str, list[str]]:
     return tags
 
 
-def _copy_list(source: Path, target: Path, missing: frozenset[str]) -> dict[str, Any]:
-    with written(target) as temporary:
-        shutil.copyfile(source, temporary)
+def _write_list(given: Path | Sequence[str], target: Path, missing: frozenset[str]) -> dict[str, Any]:
+    if isinstance(given, Path):
+        with written(target) as temporary:
+            shutil.copyfile(given, temporary)
+    else:
+        write_text(target, "\n".join(given))  # no final newline, as in the published lists
     images = read_list(target)
     absent = len(missing.intersection(images))  # no image is listed twice
     return {"listed": len(images), "present": len(images) - absent, "sha256": sha256(target)}

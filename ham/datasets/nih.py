@@ -22,7 +22,8 @@ from ham.datasets.images import usable
 from ham.datasets.layout import Content, Problem, pictures_digest, read_list, write
 from ham.datasets.problems import collected, mistake, refuse_mistakes
 from ham.datasets.records import read_checks
-from ham.datasets.settings import PUBLISHED, Description, repeated, unsafe
+from ham.datasets.settings import PUBLISHED, Description, FoldSettings, repeated, unsafe
+from ham.datasets.splits import folds_by_patient
 from ham.errors import DataError
 from ham.files import sha256
 
@@ -41,32 +42,32 @@ Boxes = dict[str, dict[str, list[list[float]]]]  # {image: {finding: [[x, y, w, 
 
 
 def convert(
-    folder: Path, description: Description, sources: Path, records: list[Path], partial: bool, key: str
+    folder: Path,
+    description: Description,
+    sources: Path,
+    records: list[Path],
+    partial: bool,
+    key: str,
+    folds: FoldSettings,
 ) -> None:
     """Write the data set ``folder`` from the tables and lists below ``sources`` and the images in it.
 
-    ``records`` are what the check of the images wrote. Absent images are allowed only if ``partial``. Everything that
-    makes labels, boxes, lists or images doubtful is a mistake, named with file and line; all are collected in
-    validation.csv beside what was repaired, and then DataError is raised.
+    ``records`` are what the check of the images wrote; ``folds`` by patient are added to the lists. Absent images are
+    allowed only if ``partial``. Everything that makes labels, boxes, lists or images doubtful is a mistake, named with
+    file and line; all are collected in validation.csv, above what was repaired, and then DataError is raised.
     """
     folder, sources = Path(folder), Path(sources)
     problems: list[Problem] = []
     try:
-        table = read_entries(
-            _table(description, sources, ENTRIES), description.findings, description.box_grid, problems
-        )
+        path = _table(description, sources, ENTRIES)
+        table = read_entries(path, description.findings, description.box_grid, problems)
     except DataError as error:  # no table of its kind: there is nothing to hold the rest against
         refuse_mistakes(folder, description.name, [*problems, mistake(str(error))])
         raise
-    boxes: Boxes = {}
-    with collected(problems):
-        if description.boxed_findings:
-            boxes = read_boxes(_table(description, sources, BOX_LIST), description, table, problems)
-        if AUTHORS_BOXES in description.list_names:
-            problems += compare_boxes(boxes, sources / AUTHORS_BOXES)
+    boxes = _boxes(description, sources, table, problems)
     lists = _lists(description, sources, frozenset(table.index), problems)
-    sizes = dict.fromkeys(table.index, (description.box_grid, description.box_grid))
     checks = {record: read_checks(record) for record in records}
+    sizes = dict.fromkeys(table.index, (description.box_grid, description.box_grid))
     present = usable(folder / "images", checks, sizes, problems)
     there = frozenset(image.image for image in present)
     missing = [image for image in table.index if image not in there]
@@ -82,7 +83,7 @@ def convert(
         box_grid=description.box_grid,
         table=table,
         boxes=boxes,
-        lists=lists,
+        lists={**lists, **folds_by_patient(table, boxes, folds)},
         missing=missing,
         partial=bool(missing),
         problems=problems,
@@ -188,6 +189,16 @@ def compare_boxes(boxes: Boxes, path: Path) -> list[Problem]:
         Problem(image, f"the authors' boxes differ: {json.dumps(authors.get(image, {}))}", f"{BOX_LIST} is used")
         for image in differ
     ]
+
+
+def _boxes(description: Description, sources: Path, table: pd.DataFrame, problems: list[Problem]) -> Boxes:
+    boxes: Boxes = {}
+    with collected(problems):
+        if description.boxed_findings:
+            boxes = read_boxes(_table(description, sources, BOX_LIST), description, table, problems)
+        if AUTHORS_BOXES in description.list_names:
+            problems += compare_boxes(boxes, sources / AUTHORS_BOXES)
+    return boxes
 
 
 def _table(description: Description, sources: Path, beginning: str) -> Path:

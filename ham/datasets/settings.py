@@ -179,6 +179,32 @@ class PhantomSettings(_Settings):
         return self
 
 
+class FoldSettings(_Settings):
+    """Folds of whole patients, made by :mod:`ham.datasets.splits` for every data set."""
+
+    count: int = Field(default=5, strict=True, ge=2, le=50, description="Folds; their tests partition the patients.")
+    seed: int = Field(default=0, strict=True, ge=0, description="Another seed gives other folds.")
+    validation: float = Field(
+        default=0.1, ge=0.01, le=0.4, description="Share of all patients held out of each fold's training to validate."
+    )
+
+    @model_validator(mode="after")
+    def _leaves_training(self) -> FoldSettings:
+        if 1 / self.count + self.validation > 0.8:
+            raise ValueError("test (1 / count) and validation leave less than a fifth of the patients to train on")
+        return self
+
+    @property
+    def list_names(self) -> tuple[str, ...]:
+        """Names of all lists below ImageSets/: ``Main/by-patient/fold1/train`` …"""
+        return tuple(
+            f"{folder}/by-patient/fold{fold}/{part}"
+            for fold in range(1, self.count + 1)
+            for part in ("train", "val", "test")
+            for folder in ("Main", "bbox")
+        )
+
+
 class DataSettings(_Settings):
     """Where the files of the data set come from, and what may be missing."""
 
@@ -203,6 +229,7 @@ class DataSettings(_Settings):
     partial: bool = Field(
         default=False, strict=True, description="Go on when images of the tables are absent, and count them."
     )
+    folds: FoldSettings = Field(default=FoldSettings(), description="How folds by patient are made.")
     phantom: PhantomSettings = Field(default=PhantomSettings(), description="Used by drawn data sets only.")
 
     @field_validator("archives")

@@ -11,7 +11,7 @@ import torch
 
 from ham.datasets.layout import Dataset
 from ham.maps import predicted_regions
-from ham.metrics import Overlap, mean_defined, overlap, share_at_least
+from ham.metrics import Overlap, mean_defined, mean_published, overlap, share_at_least
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair
 from ham.training.settings import LossSettings
@@ -52,18 +52,26 @@ def pair_table(dataset: Dataset, tested: Sequence[Pair], found: Overlap, predict
     )
 
 
-def rows(table: pd.DataFrame, boxed_findings: Sequence[str], settings: ScoringSettings) -> list[dict[str, Any]]:
-    """T(IoU) and T(IoR) at every threshold of every finding and their means, from columns finding, iou, ior."""
+def rows(
+    table: pd.DataFrame, findings: Sequence[str], boxed_findings: Sequence[str], settings: ScoringSettings
+) -> list[dict[str, Any]]:
+    """T(IoU) and T(IoR) at every threshold of every finding and their means, from columns finding, iou, ior.
+
+    ``t_iou`` and ``t_ior`` are means over the findings that have boxes; ``t_iou_published`` and ``t_ior_published``
+    over all ``findings``, those without boxes counting 0, as the release's means that choose its checkpoints.
+    """
     out: list[dict[str, Any]] = []
     for metric, column, thresholds in (("t_iou", "iou", settings.t_iou), ("t_ior", "ior", settings.t_ior)):
         for threshold in thresholds:
-            shares = {}
+            shares = dict.fromkeys(findings, float("nan"))
             for finding in boxed_findings:
                 values = table.loc[table["finding"] == finding, column].to_numpy()
                 shares[finding] = share_at_least(values, threshold)
                 out.append(_row(metric, threshold, finding, shares[finding], len(values)))
-            out.append(_row(metric, threshold, "mean", mean_defined(np.array(list(shares.values()))), len(table)))
-            if settings.leave_out in shares:
+            values = np.array(list(shares.values()))
+            out.append(_row(metric, threshold, "mean", mean_defined(values), len(table)))
+            out.append(_row(f"{metric}_published", threshold, "mean", mean_published(values), len(table)))
+            if settings.leave_out in boxed_findings:
                 rest = np.array([share for finding, share in shares.items() if finding != settings.leave_out])
                 pairs = int((table["finding"] != settings.leave_out).sum())
                 out.append(_row(metric, threshold, f"mean_without_{settings.leave_out}", mean_defined(rest), pairs))

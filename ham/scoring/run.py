@@ -69,9 +69,11 @@ def score(
         "certainty": settings.certainty,
         "location_prior_from": "training boxes" if known else "boxes of other test patients",
         "classification": classification.rows(probabilities, dataset.findings, settings),
-        "localization": localization.rows(pair_table, boxed, settings) if tested else [],
+        "localization": localization.rows(pair_table, dataset.findings, boxed, settings) if tested else [],
         "floors": {
-            name: localization.rows(floor_table[floor_table["floor"] == name], boxed, settings) if tested else []
+            name: localization.rows(floor_table[floor_table["floor"] == name], dataset.findings, boxed, settings)
+            if tested
+            else []
             for name in below
         },
     }

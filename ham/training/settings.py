@@ -30,6 +30,11 @@ class NetworkSettings(Settings):
     foreground_attention: bool = Field(True, description="the attention block between backbone and head")
     lse_sharpness: float = Field(6.0, gt=0, description="r of log-sum-exp pooling")
     dropout: float = Field(0.1, ge=0, lt=1, description="share of the head's channels dropped in training")
+    batch_norm_images: int | None = Field(
+        12,
+        ge=1,
+        description="images that share batch norm statistics in training, as published: 24 on two GPUs; null: the batch",
+    )
 
 
 class LossWeights(Settings):

@@ -55,17 +55,20 @@ def validate(
     }
     if findings:
         column = np.concatenate(findings)
-        result |= _shares("t_iou", T_IOU, np.concatenate(ious), column)
-        result |= _shares("t_ior", T_IOR, np.concatenate(iors), column)
+        result |= _shares("t_iou", T_IOU, np.concatenate(ious), column, truth.shape[1])
+        result |= _shares("t_ior", T_IOR, np.concatenate(iors), column, truth.shape[1])
     return {f"validation_{name}": value for name, value in result.items()}
 
 
-def _shares(name: str, thresholds: tuple[float, ...], values: np.ndarray, finding: np.ndarray) -> dict[str, float]:
-    """Mean over findings of the share at each threshold, and the mean of these over the thresholds."""
+def _shares(
+    name: str, thresholds: tuple[float, ...], values: np.ndarray, finding: np.ndarray, findings: int
+) -> dict[str, float]:
+    """Mean over the findings that have pairs of the share at each threshold, and the mean of these over the thresholds;
+    under ``_published`` the latter over all ``findings``, those without pairs counting 0 (they choose the same epoch)."""
+    tested = np.unique(finding)
     shares = {
-        f"{name}_{threshold}": float(
-            np.mean([share_at_least(values[finding == c], threshold) for c in np.unique(finding)])
-        )
+        f"{name}_{threshold}": float(np.mean([share_at_least(values[finding == c], threshold) for c in tested]))
         for threshold in thresholds
     }
-    return {name: float(np.mean(list(shares.values()))), **shares}
+    mean = float(np.mean(list(shares.values())))
+    return {name: mean, f"{name}_published": mean * len(tested) / findings, **shares}

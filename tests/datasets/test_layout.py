@@ -98,6 +98,14 @@ def test_a_list_gives_the_present_images_in_its_order_and_stays_whole_on_disk(fo
     assert dataset.info["lists"]["Main/fold1/train"]["present"] == 2
 
 
+def test_a_list_of_our_own_is_written_as_the_published_ones_are(tmp_path: Path) -> None:
+    write(tmp_path / "Small", content(tmp_path, lists={"Main/ours/val": ["c.png", "p1/b.png"]}))
+    assert (tmp_path / "Small/ImageSets/Main/ours/val.txt").read_bytes() == b"c.png\np1/b.png"
+    dataset = Dataset.open(tmp_path / "Small")
+    assert dataset.listed("Main/ours/val") == ["c.png"]
+    assert (dataset.info["lists"]["Main/ours/val"]["listed"], len(dataset.info["lists"])) == (2, 1)
+
+
 def test_a_caller_cannot_change_a_list(folder: Path) -> None:
     dataset = Dataset.open(folder)
     dataset.listed("Main/fold1/train").clear()

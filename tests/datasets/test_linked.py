@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from small_nih import Mirror, png
+from small_nih import FOLDS, Mirror, png
 
 from ham.datasets.check import check_images
 from ham.datasets.layout import Dataset
@@ -62,7 +62,7 @@ def test_linked_images_go_through_check_and_conversion_without_an_archive(mirror
     description, made = mirror.write(), mirror.root / "linked"
     linked(source, made)
     check_images(made / "images", made / ".unpacked/linked.csv", made / ".checked/linked.csv")
-    convert(made, description, mirror.dataset / ".sources", [made / ".checked/linked.csv"], False, "small")
+    convert(made, description, mirror.dataset / ".sources", [made / ".checked/linked.csv"], False, "small", FOLDS)
     dataset = Dataset.open(made)
     assert dataset.info["digests"] == expected.info["digests"]
     assert dataset.info["sources"][0] == {"file": "a folder of images", "images": 8}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_nih import Mirror, png
+from small_nih import FOLDS, Mirror, png
 
 from ham.datasets.nih import convert
 from ham.errors import DataError
@@ -179,7 +179,7 @@ def test_an_image_lost_after_its_check_is_noticed(mirror: Mirror) -> None:
     dataset.path("00000002_000.png").write_bytes(b"")
     said = r"00000002_000\.png has 0 bytes, it had \d+ when it was checked: remove images_001\.csv in \.unpacked/"
     with pytest.raises(DataError, match=said):
-        convert(dataset.folder, description, dataset.folder / ".sources", checks, False, "small")
+        convert(dataset.folder, description, dataset.folder / ".sources", checks, False, "small", FOLDS)
 
 
 def test_images_that_no_table_knows_are_left_out_and_recorded(mirror: Mirror) -> None:
@@ -277,6 +277,17 @@ def test_an_image_in_two_archives_must_be_the_same(mirror: Mirror) -> None:
 def test_an_official_list_without_a_published_copy_is_used(mirror: Mirror) -> None:
     mirror.keys["lists"] = []
     assert len(mirror.build().listed("Main/test_list")) == 4
+
+
+def test_folds_by_patient_stand_beside_the_lists_of_others(mirror: Mirror) -> None:
+    dataset = mirror.build()
+    assert set(FOLDS.list_names) < set(dataset.info["lists"])
+    for fold in (1, 2):
+        parts = [dataset.listed(f"Main/by-patient/fold{fold}/{part}") for part in ("train", "val", "test")]
+        assert sorted(image for part in parts for image in part) == list(dataset.table.index)
+        assert len({dataset.patient(image) for image in parts[0]} & {dataset.patient(image) for image in parts[2]}) == 0
+    tested = [image for fold in (1, 2) for image in dataset.listed(f"bbox/by-patient/fold{fold}/test")]
+    assert sorted(tested) == sorted(dataset.boxes)
 
 
 def test_sources_are_named_with_size_and_digest_and_without_places(mirror: Mirror) -> None:

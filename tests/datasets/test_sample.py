@@ -17,7 +17,8 @@ from ham.datasets.check import check_images
 from ham.datasets.download import fetch
 from ham.datasets.layout import Dataset, Problem
 from ham.datasets.nih import compare_boxes, convert, read_boxes, read_entries
-from ham.datasets.settings import Description
+from ham.datasets.settings import Description, FoldSettings
+from ham.datasets.splits import folds_by_patient
 from ham.datasets.unpack import unpack
 
 SAMPLE = Path(__file__).resolve().parents[3] / "shared/nih-sample"
@@ -63,7 +64,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, description: Description) 
         checks.append(made / ".checked" / record)
         unpack(made / ".sources" / name, made / "images", made / ".unpacked" / record)
         check_images(made / "images", made / ".unpacked" / record, checks[-1])
-    convert(made, description, made / ".sources", checks, True, "nih-sample")
+    convert(made, description, made / ".sources", checks, True, "nih-sample", FoldSettings())
     return Dataset.open(made)
 
 
@@ -118,7 +119,30 @@ def test_the_lists_are_byte_identical_to_the_authors(dataset: Dataset) -> None:
     with open(SAMPLE / "tables/published-lists.csv", newline="") as file:
         digests = {row["path"]: row["sha256"] for row in csv.DictReader(file)}
     digests.pop("Annotations/BBoxes.json")
-    assert {f"ImageSets/{name}.txt": n["sha256"] for name, n in dataset.info["lists"].items()} == digests
+    ours = FoldSettings().list_names
+    lists = {name: numbers for name, numbers in dataset.info["lists"].items() if name not in ours}
+    assert {f"ImageSets/{name}.txt": numbers["sha256"] for name, numbers in lists.items()} == digests
+
+
+def test_folds_by_patient_of_the_whole_table_take_seconds_and_are_even(
+    entries_path: Path, description: Description
+) -> None:
+    table = read_entries(entries_path, description.findings, description.box_grid, [])
+    boxes = read_boxes(SAMPLE / "tables/BBox_List_2017.csv", description, table, [])
+    start = time.perf_counter()
+    lists = folds_by_patient(table, boxes, FoldSettings())
+    assert time.perf_counter() - start < 10  # two, on an idle core
+    for fold in range(1, 6):
+        parts = [lists[f"Main/by-patient/fold{fold}/{part}"] for part in ("train", "val", "test")]
+        patients = [set(table["patient"][part]) for part in parts]
+        assert sum(map(len, patients)) == len(set.union(*patients)) == 30_805
+        for part, name, share in zip(parts, ("train", "val", "test"), (0.7, 0.1, 0.2), strict=True):
+            for finding in description.findings:
+                assert table[finding][part].sum() == pytest.approx(share * table[finding].sum(), rel=0.02), finding
+            boxed = lists[f"bbox/by-patient/fold{fold}/{name}"]
+            for finding, number in BOXES.items():  # whole images: 8 of Mass's 85 boxes are 6 % less than a tenth
+                found = sum(finding in boxes[image] for image in boxed)
+                assert found == pytest.approx(share * number, abs=1), finding
 
 
 def test_a_data_set_of_the_papers_size_opens_in_a_second(dataset: Dataset) -> None:

@@ -27,17 +27,22 @@ def test_shares_means_and_the_mean_without_the_finding_that_carries_it() -> None
             "ior": [1.0, 1.0, 0.0, 0.5],
         }
     )
-    rows = localization.rows(table, ("Cardiomegaly", "Mass"), ScoringSettings())
+    rows = localization.rows(
+        table, ("Cardiomegaly", "Mass", "Hernia", "Edema"), ("Cardiomegaly", "Mass"), ScoringSettings()
+    )
     assert value(rows, "t_iou", "Cardiomegaly", 0.3) == 1.0
     assert value(rows, "t_iou", "Mass", 0.3) == 0.5  # 0.3 itself counts
     assert value(rows, "t_iou", "mean", 0.3) == 0.75
     assert value(rows, "t_iou", "mean_without_Cardiomegaly", 0.3) == 0.5
     assert value(rows, "t_ior", "mean", 0.5) == 0.75
+    # the published mean counts Hernia and Edema, which have no boxes, as 0: (1.0 + 0.5 + 0 + 0) / 4
+    assert value(rows, "t_iou_published", "mean", 0.3) == 0.375
+    assert value(rows, "t_ior_published", "mean", 0.5) == 0.375
 
 
 def test_a_finding_without_pairs_is_left_out_of_the_mean() -> None:
     table = pd.DataFrame({"finding": ["Mass"], "iou": [0.9], "ior": [0.9]})
-    rows = localization.rows(table, ("Mass", "Nodule"), ScoringSettings())
+    rows = localization.rows(table, ("Mass", "Nodule"), ("Mass", "Nodule"), ScoringSettings())
     assert np.isnan(value(rows, "t_iou", "Nodule", 0.5))
     assert value(rows, "t_iou", "mean", 0.5) == 1.0
 

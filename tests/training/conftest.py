@@ -10,7 +10,7 @@ from ham.datasets.check import check_images
 from ham.datasets.download import fetch
 from ham.datasets.nih import convert
 from ham.datasets.phantom import write_distribution
-from ham.datasets.settings import Description, PhantomSettings
+from ham.datasets.settings import Description, FoldSettings, PhantomSettings
 from ham.datasets.unpack import unpack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,5 +31,5 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
         checks.append(folder / ".checked" / record)
         unpack(sources / name, folder / "images", folder / ".unpacked" / record)
         check_images(folder / "images", folder / ".unpacked" / record, checks[-1])
-    convert(folder, description, sources, checks, False, "phantom")
+    convert(folder, description, sources, checks, False, "phantom", FoldSettings())
     return folder

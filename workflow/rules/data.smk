@@ -128,6 +128,7 @@ rule convert:
                 "Annotations/Tags.json",
                 "Annotations/BBoxes.json",
                 *(name.removeprefix("published/") for name in DATASET.list_names if "ImageSets" in name),
+                *(f"ImageSets/{name}.txt" for name in CONFIG.data.folds.list_names),
             )
         ],
         dataset=f"{FOLDER}/dataset.json",
@@ -138,6 +139,7 @@ rule convert:
     params:
         description=DATASET.model_dump(mode="json"),
         partial=CONFIG.data.partial,
+        folds=CONFIG.data.folds.model_dump(mode="json"),
         code=source_digest("ham.datasets.nih"),
     message:
         f"Converting tables and lists of {CONFIG.dataset}"

@@ -7,7 +7,7 @@ from ham.jobs import job
 if __name__ == "__main__":
     with job(snakemake, "ham.datasets.nih"):
         from ham.datasets.nih import convert
-        from ham.datasets.settings import Description
+        from ham.datasets.settings import Description, FoldSettings
 
         folder = Path(snakemake.output.dataset).parent
         convert(
@@ -17,4 +17,5 @@ if __name__ == "__main__":
             [Path(record) for record in snakemake.input.checks],
             snakemake.params.partial,
             snakemake.config["dataset"],
+            FoldSettings.model_validate(snakemake.params.folds),
         )
