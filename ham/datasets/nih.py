@@ -278,8 +278,8 @@ def _check_list(path: Path, images: frozenset[str]) -> None:
     if path.stat().st_size > LARGEST_TABLE:
         raise DataError(f"{path} has more than {LARGEST_TABLE >> 20} MiB: it is no list of images")
     listed = read_list(path)
-    unknown = [(entry, image) for entry, image in enumerate(listed, 1) if image not in images]
-    if unknown:
+    if not images.issuperset(listed):
+        unknown = [(entry, image) for entry, image in enumerate(listed, 1) if image not in images]
         entry, image = unknown[0]
         more = f", nor are {len(unknown) - 1} others" if len(unknown) > 1 else ""
         raise DataError(f"{path}, entry {entry}: {image} is no image of {ENTRIES}{more}")

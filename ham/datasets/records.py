@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,7 +39,8 @@ def write_record(record: Path, rows: Iterable[tuple[str, int, str]]) -> None:
 
 def read_record(record: Path) -> list[tuple[str, int, str]]:
     """What :func:`write_record` wrote."""
-    return [(name, _number(record, size), digest) for name, size, digest in _read(record, UNPACKED)]
+    with _reading(record, UNPACKED) as rows:
+        return [(name, int(size), digest) for name, size, digest in rows]
 
 
 def write_checks(record: Path, rows: Iterable[Checked]) -> None:
@@ -48,10 +50,11 @@ def write_checks(record: Path, rows: Iterable[Checked]) -> None:
 
 def read_checks(record: Path) -> list[Checked]:
     """What :func:`write_checks` wrote."""
-    return [
-        Checked(image, _number(record, size), digest, _number(record, width), _number(record, height), form, problem)
-        for image, size, digest, width, height, form, problem in _read(record, Checked._fields)
-    ]
+    with _reading(record, Checked._fields) as rows:
+        return [
+            Checked(image, int(size), digest, int(width), int(height), form, problem)
+            for image, size, digest, width, height, form, problem in rows
+        ]
 
 
 def _write(record: Path, header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:
@@ -61,18 +64,14 @@ def _write(record: Path, header: Sequence[str], rows: Iterable[Sequence[str | in
         writer.writerows(rows)
 
 
-def _read(record: Path, header: Sequence[str]) -> list[list[str]]:
+@contextmanager
+def _reading(record: Path, header: Sequence[str]) -> Iterator[Iterator[list[str]]]:
+    """The rows below ``header``; DataError for a file that has others."""
     try:
         with open(record, newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{record} cannot be read ({error}): remove it and run again") from None
-    if not rows or rows[0] != [*header] or any(len(row) != len(header) for row in rows):
-        raise DataError(f"{record} is no record of images ({', '.join(header)}): remove it and run again")
-    return rows[1:]
-
-
-def _number(record: Path, text: str) -> int:
-    if not text.isdecimal():
-        raise DataError(f"{record} is no record of images ({text!r} is no number): remove it and run again")
-    return int(text)
+            rows = csv.reader(file)
+            if next(rows, None) != [*header]:
+                raise ValueError("another header")
+            yield rows
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{record} is no record of images ({error}): remove it and run again") from None
