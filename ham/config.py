@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ham.datasets.settings import DataSettings, Description
@@ -24,8 +25,9 @@ from ham.training.settings import TrainingSettings
 
 LISTS = "published/ImageSets/"  # where a description's lists lie in a mirror
 ROLES = ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes")
-# words that the tables use for rows of their own
-TAKEN = frozenset({"location-prior", "random-map", "whole-image", "mean", "sd", "pooled"})
+DRIVE = "drive:"  # before the id of a file on Google Drive
+# words that the tables use for rows, or a file, of their own
+TAKEN = frozenset({"location-prior", "random-map", "whole-image", "mean", "sd", "pooled", "leakage"})
 
 
 class Section(BaseModel):
@@ -56,6 +58,11 @@ class Variant(Section):
     """A way of training, compared on the same experiments."""
 
     training: dict[str, Any] = Field(default_factory=dict, description="training settings of this variant")
+    weights: dict[str, str | dict[str, str]] | None = Field(
+        None,
+        description="trained weights to test in place of training: experiment, then split, then a file or drive:<id>; "
+        "a text in place of the splits stands for all of them, {split} for their names",
+    )
 
 
 class Definitions(Section):
@@ -79,11 +86,65 @@ class Configuration(Section):
     reporting: ReportingSettings = ReportingSettings()
     define: Definitions
 
+    def splits(self, experiment: str, variant: str) -> tuple[str, ...]:
+        """Splits of an experiment that a variant has: all, or those it is given weights for."""
+        every = self.define.experiments[experiment].splits
+        given = self.define.variants[variant].weights
+        return every if given is None else tuple(split for split in every if _weights(given, experiment, split))
+
+    def weights(self, experiment: str, variant: str, split: str) -> str | None:
+        """The file, or ``drive:<id>``, that a variant is given in place of training; None: it is trained."""
+        given = self.define.variants[variant].weights
+        return None if given is None else _weights(given, experiment, split)
+
     def training_settings(self, experiment: str, variant: str) -> TrainingSettings:
         """The training section, with the experiment's and then the variant's settings over it."""
         return _training(
             merged(self.training, self.define.experiments[experiment].training, self.define.variants[variant].training)
         )
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Every split that is run, as plain values: experiment, split, lists by role, checkpoints by variant (given:
+        its weights come from elsewhere)."""
+        return [
+            {
+                "experiment": name,
+                "split": split,
+                "lists": {role: self.define.experiments[name].list_of(role, split) for role in ROLES},
+                "checkpoints": {
+                    variant: self.training_settings(name, variant).checkpoint
+                    if self.define.variants[variant].weights is None
+                    else "given"
+                    for variant in self.variants
+                    if split in self.splits(name, variant)
+                },
+            }
+            for name in self.experiments
+            for split in self.define.experiments[name].splits
+        ]
+
+
+def _weights(given: Mapping[str, str | Mapping[str, str]], experiment: str, split: str) -> str | None:
+    source = given.get(experiment)
+    return source.format(split=split) if isinstance(source, str) else (source or {}).get(split)
+
+
+def drive_file(source: str | None) -> str | None:
+    """Id of a file on Google Drive, where ``source`` of weights is ``drive:<id>``."""
+    return source.removeprefix(DRIVE) if source is not None and source.startswith(DRIVE) else None
+
+
+def read_training(path: Path | None) -> TrainingSettings:
+    """Training settings of a YAML file with what differs from the paper's; all of the paper's for None."""
+    if path is None:
+        return TrainingSettings()
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return _training(values)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        raise SettingsError(_sentence(str(path), _described(error))) from None
 
 
 def load(values: Mapping[str, Any], source: str = "the configuration") -> Configuration:
@@ -92,7 +153,7 @@ def load(values: Mapping[str, Any], source: str = "the configuration") -> Config
     config = None
     try:
         config = Configuration.model_validate_json(json.dumps(values, default=str))
-        problems += _names(config)
+        problems += _names(config) + _given_weights(config)
     except ValidationError as error:
         problems += _described(error)
     problems += _trainings(values)
@@ -132,8 +193,20 @@ def check(config: Configuration, dataset: Description) -> None:
         for threshold in getattr(config.reporting, f"{metric}_thresholds"):
             if threshold not in scored:
                 problems.append(f"reporting.{metric}_thresholds: {threshold} is not among scoring.{metric}")
+    if not any(config.splits(name, variant) for name in config.experiments for variant in config.variants):
+        problems.append("variants: none of them has weights for any of the experiments")
+    problems += _pretrained(config)
     if problems:
         raise SettingsError(_sentence("the configuration", problems))
+
+
+def _pretrained(config: Configuration) -> list[str]:
+    """Files of ImageNet weights that are not there: better said now than after the download of a data set."""
+    trained = [name for name in config.variants if config.define.variants[name].weights is None]
+    asked = [config.training_settings(name, variant).network for name in config.experiments for variant in trained]
+    files = dict.fromkeys(network.pretrained for network in asked if network.pretrained not in (None, "imagenet"))
+    absent = [file for file in files if not Path(str(file)).expanduser().is_file()]
+    return [f"training.network.pretrained: there is no file {file}; give one, imagenet or null" for file in absent]
 
 
 def merged(base: Mapping[str, Any], *overlays: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,6 +252,34 @@ def _names(config: Configuration) -> list[str]:
             except (KeyError, IndexError, ValueError):
                 problems.append(f"define.experiments.{name}.{role}: only {{split}} may stand in braces")
     return problems
+
+
+def _given_weights(config: Configuration) -> list[str]:
+    """Weights for experiments or splits that are not defined, or under names that cannot be."""
+    problems = []
+    for variant, defined in config.define.variants.items():
+        for name, given in (defined.weights or {}).items():
+            where = f"define.variants.{variant}.weights.{name}"
+            experiment = config.define.experiments.get(name)
+            if experiment is None:
+                problems.append(f"{where}: there is no such experiment")
+                continue
+            if isinstance(given, str):
+                try:
+                    given = {split: given.format(split=split) for split in experiment.splits}
+                except (KeyError, IndexError, ValueError):
+                    problems.append(f"{where}: only {{split}} may stand in braces")
+                    continue
+            problems += [
+                f"{where}.{split}: there is no such split" for split in given if split not in experiment.splits
+            ]
+            ids = [drive_file(source) for source in given.values()]
+            problems += [f"{where}: {found!r} is no id of Google Drive" for found in ids if found and not _is_id(found)]
+    return problems
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.replace("-", "").replace("_", "").isalnum()
 
 
 def _is_name(name: str) -> bool:

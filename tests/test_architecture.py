@@ -12,13 +12,14 @@ ORDER = [
     ("ham.datasets",),
     ("ham.refinement",),
     ("ham.samples",),
-    ("ham.maps", "ham.network", "ham.losses", "ham.metrics", "ham.devices"),
+    ("ham.maps", "ham.network", "ham.losses", "ham.metrics", "ham.devices", "ham.drive"),
     ("ham.weights",),
     ("ham.predicting",),
     ("ham.training",),
     ("ham.scoring",),
     ("ham.reporting", "ham.inference"),
     ("ham.config", "ham.jobs"),
+    ("ham.cli",),
 ]
 
 

@@ -116,3 +116,37 @@ def test_names_that_would_collide_with_rows_of_the_tables_are_refused(paper: dic
     paper["define"]["variants"][name] = {}
     with pytest.raises(SettingsError, match=r"define\.variants"):
         config.load(paper)
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ({"localisation": "a.pth"}, "weights.localisation: there is no such experiment"),
+        ({"localization-5fold": {"fold6": "a.pth"}}, "weights.localization-5fold.fold6: there is no such split"),
+        ({"localization-5fold": "{fold}.pth"}, r"weights.localization-5fold: only \{split\} may stand in braces"),
+        ({"localization-5fold": "drive:../up"}, "'../up' is no id of Google Drive"),
+    ],
+)
+def test_weights_for_what_is_not_there_are_a_mistake(paper: dict[str, Any], weights: object, said: str) -> None:
+    paper["define"]["variants"]["mine"] = {"weights": weights}
+    with pytest.raises(SettingsError, match=said):
+        config.load(paper)
+
+
+def test_weights_of_an_experiment_or_of_a_split(paper: dict[str, Any]) -> None:
+    given = {"localization-5fold": "w/{split}.pth", "classification-official": {"official": "drive:abc"}}
+    paper["define"]["variants"]["mine"] = {"weights": given}
+    loaded = config.load(paper)
+    assert loaded.weights("localization-5fold", "mine", "fold2") == "w/fold2.pth"
+    assert config.drive_file(loaded.weights("classification-official", "mine", "official")) == "abc"
+    assert loaded.splits("classification-5fold", "mine") == ()
+    assert loaded.splits("localization-5fold", "published") == ("fold1",)
+    assert len(loaded.splits("localization-5fold", "ham")) == 5
+    assert loaded.weights("localization-5fold", "ham", "fold1") is None
+
+
+def test_a_missing_file_of_weights_stops_before_anything_is_downloaded(root: Path, paper: dict[str, Any]) -> None:
+    paper["training"]["network"]["pretrained"] = "nowhere/resnet50.pth"
+    loaded = config.load(paper)
+    with pytest.raises(SettingsError, match=r"there is no file nowhere/resnet50\.pth"):
+        config.check(loaded, config.describe_dataset(loaded, root / "config/datasets"))

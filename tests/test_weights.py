@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from pathlib import Path
 
 import pytest
 import torch
 import torchvision
+from golden import reference_inputs
 
 from ham import weights
 from ham.errors import WeightsError
 from ham.network import HierarchicalAttentionNetwork
-from ham.training.settings import NetworkSettings
+from ham.training.settings import NetworkSettings, TrainingSettings
+
+SMALL = TrainingSettings(network=NetworkSettings(architecture="resnet18", pretrained=None))
 
 
 def network(**options: object) -> HierarchicalAttentionNetwork:
@@ -67,3 +71,102 @@ def test_a_checkpoint_that_was_cut_off_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "cut").write_bytes((tmp_path / "whole").read_bytes()[:1000])
     with pytest.raises(WeightsError, match="cut: not a checkpoint"):
         weights.load(tmp_path / "cut")
+
+
+@pytest.fixture(scope="module")
+def published() -> dict[str, torch.Tensor]:
+    """A state dict as the authors' release saves it, of a resnet18."""
+    shapes = HierarchicalAttentionNetwork(14, SMALL.network).state_dict()
+    return OrderedDict(
+        (f"module.{name}", torch.as_tensor(reference_inputs.weight(name, tuple(value.shape))))
+        for name, value in shapes.items()
+    )
+
+
+def saved(path: Path, content: object) -> Path:
+    torch.save(content, path)
+    return path
+
+
+def test_a_published_checkpoint_imports_exports_and_imports_bit_for_bit(
+    tmp_path: Path, published: dict[str, torch.Tensor]
+) -> None:
+    first, second, back = tmp_path / "1.safetensors", tmp_path / "2.safetensors", tmp_path / "back.pth"
+    source = saved(tmp_path / "published.pth", published)
+    weights.import_weights(source, first, SMALL)
+    weights.export_weights(first, back, published=True)
+    weights.import_weights(back, second, SMALL)
+    exported = torch.load(back, weights_only=True)
+    assert exported.keys() == published.keys()
+    (one, card), (two, _) = weights.load(first), weights.load(second)
+    for name, value in published.items():
+        for found in (exported[name], one[name.removeprefix("module.")], two[name.removeprefix("module.")]):
+            assert found.dtype == value.dtype
+            assert torch.equal(found, value), name
+    assert card["findings"] == list(reference_inputs.CLASSES)
+    assert TrainingSettings.model_validate_json(card["settings"]).network == SMALL.network
+    weights.fill(HierarchicalAttentionNetwork(14, SMALL.network), one, first)
+
+
+@pytest.mark.parametrize("form", ["without module.", "beside other entries", "without counters"])
+def test_other_forms_of_the_same_weights_are_read_alike(
+    tmp_path: Path, published: dict[str, torch.Tensor], form: str
+) -> None:
+    bare = {name.removeprefix("module."): value for name, value in published.items()}
+    content: dict[str, object] = {
+        "without module.": bare,
+        "beside other entries": {"epoch": 20, "best": 0.8, "state_dict": published},
+        "without counters": {name: value for name, value in published.items() if not name.endswith("tracked")},
+    }
+    source = saved(tmp_path / "published.pth", content[form])
+    weights.import_weights(source, tmp_path / "out.safetensors", SMALL)
+    state, _ = weights.load(tmp_path / "out.safetensors")
+    assert state.keys() == bare.keys()
+    assert all(torch.equal(state[name], bare[name]) for name in bare if not name.endswith("tracked"))
+
+
+def test_every_key_and_shape_that_differs_is_named(tmp_path: Path, published: dict[str, torch.Tensor]) -> None:
+    wrong = dict(published)
+    del wrong["module.model.fa_layer.fa.gamma"]
+    wrong["module.model.extra.weight"] = torch.zeros(2)
+    wrong["module.model.cls_fc.weight"] = torch.zeros(8, 512)
+    source = saved(tmp_path / "wrong.pth", wrong)
+    with pytest.raises(WeightsError) as caught:
+        weights.import_weights(source, tmp_path / "out.safetensors", SMALL)
+    for said in (
+        "model.fa_layer.fa.gamma is missing",
+        "model.extra.weight is not in the network",
+        "model.cls_fc.weight is [8, 512], the network wants [14, 512]",
+    ):
+        assert said in str(caught.value)
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",)
+
+    source = saved(tmp_path / "hostile.pth", {"state_dict": Hostile()})
+    with pytest.raises(WeightsError, match="more than weights"):
+        weights.import_weights(source, tmp_path / "out.safetensors", SMALL)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoint_of_ham_is_taken_with_its_own_card(tmp_path: Path, published: dict[str, torch.Tensor]) -> None:
+    own = tmp_path / "own.safetensors"
+    weights.import_weights(saved(tmp_path / "published.pth", published), own, SMALL)
+    weights.import_weights(
+        own, tmp_path / "taken.safetensors", TrainingSettings()
+    )  # the paper's resnet50 plays no part
+    assert (tmp_path / "taken.safetensors").read_bytes() == own.read_bytes()
+    with pytest.raises(WeightsError, match="its findings are"):
+        weights.import_weights(own, tmp_path / "other.safetensors", SMALL, findings=("Mass",))
+
+
+def test_imagenet_weights_without_a_network_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name in ("http_proxy", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
+    with pytest.raises(WeightsError, match=r"resnet18 could not be fetched .* set training\.network\.pretrained"):
+        weights.start(network(), NetworkSettings(architecture="resnet18", pretrained="imagenet"))

@@ -167,8 +167,9 @@ class Dataset:
             raise DataError(f"{folder} was not written by this version of ham ({error!r}): run `datasets`") from None
         return cls(folder, info, table, boxes, missing)
 
-    def listed(self, name: str) -> list[str]:
-        """Images of a list (``Main/fold1/test_0_0.2``) whose file is present, in the list's order."""
+    def listed(self, name: str, absent: bool = False) -> list[str]:
+        """Images of a list (``Main/fold1/test_0_0.2``) in its order: those whose file is present, or with ``absent``
+        all."""
         if name not in self._lists:
             if name not in self.info["lists"]:
                 known = ", ".join(self.info["lists"]) or "none"
@@ -176,8 +177,8 @@ class Dataset:
             path = self.folder / LISTS / f"{name}.txt"
             if not path.is_file() or sha256(path) != self.info["lists"][name]["sha256"]:
                 raise DataError(f"{path} is absent or was changed since the data set was made: run `datasets` again")
-            self._lists[name] = tuple(image for image in read_list(path) if image not in self.missing)
-        return list(self._lists[name])
+            self._lists[name] = tuple(read_list(path))
+        return [image for image in self._lists[name] if absent or image not in self.missing]
 
     def labels(self, images: Sequence[str]) -> np.ndarray:
         """float32 [N, C]: 1, 0, or nan where unknown, for ``images`` in their order and all findings in theirs."""

@@ -14,6 +14,7 @@ from ham.errors import DataError
 from ham.files import write_text
 from ham.progress import duration
 from ham.reporting import embed, views
+from ham.reporting.leakage import seen_of_the_test
 from ham.reporting.markup import spans
 from ham.reporting.results import SplitResult, experiments_of, prior_note, read, variants_of
 from ham.reporting.settings import ReportingSettings
@@ -45,12 +46,13 @@ def write_page(
     galleries: Sequence[Path],
     output: Path,
     settings: ReportingSettings,
+    leakage: Path | None = None,
 ) -> None:
     """Write the report of a data set's results.
 
     ``splits`` are the result folders of all splits; ``tables`` the tidy csv of each experiment; ``figures``
-    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png. What is not given is left out.
-    DataError where one of them cannot be read.
+    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` leakage.csv. What is not
+    given is left out. DataError where one of them cannot be read.
     """
     read_splits = read(splits)
     tidy = {path.stem: path for path in tables if path.suffix == ".csv"}
@@ -72,6 +74,7 @@ def write_page(
         dataset=_dataset(dataset_folder),
         key=read_splits[0].dataset if read_splits else Path(results).name,
         glance=_shown(_glance(groups, numbers, settings)),
+        seen=_shown(seen_of_the_test(leakage)) if leakage is not None else None,
         experiments=experiments,
         without_boxes=sorted({name for result in read_splits for name in result.left_out}),
         trainings=_trainings(read_splits),

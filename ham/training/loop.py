@@ -33,7 +33,6 @@ from ham.training.validation import validate
 
 log = logging.getLogger("ham")
 BEST = {"best-auc": "validation_auc", "best-t-iou": "validation_t_iou", "best-t-ior": "validation_t_ior"}
-LICENCE_NOTE = "For research. Not a medical device, not for clinical use."
 
 
 @dataclass(frozen=True)
@@ -258,7 +257,7 @@ class Training:
             "fingerprint": self.kept.fingerprint,
             "versions": versions(),
             "data_licence": self.dataset.info["licence"],
-            "note": LICENCE_NOTE,
+            "note": weights.LICENCE_NOTE,
         }
 
 

@@ -33,7 +33,7 @@ class NetworkSettings(Settings):
     batch_norm_images: int | None = Field(
         12,
         ge=1,
-        description="images that share batch norm statistics in training, as published: 24 on two GPUs; null: the batch",
+        description="images that share batch norm statistics in training (published: 24 on two GPUs); null: all",
     )
 
 

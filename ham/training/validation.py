@@ -63,8 +63,10 @@ def validate(
 def _shares(
     name: str, thresholds: tuple[float, ...], values: np.ndarray, finding: np.ndarray, findings: int
 ) -> dict[str, float]:
-    """Mean over the findings that have pairs of the share at each threshold, and the mean of these over the thresholds;
-    under ``_published`` the latter over all ``findings``, those without pairs counting 0 (they choose the same epoch)."""
+    """Mean over the findings that have pairs of the share at each threshold, and the mean of these over the thresholds.
+
+    Under ``_published`` the latter over all ``findings``, those without pairs counting 0; it chooses the same epoch.
+    """
     tested = np.unique(finding)
     shares = {
         f"{name}_{threshold}": float(np.mean([share_at_least(values[finding == c], threshold) for c in tested]))

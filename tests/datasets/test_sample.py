@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import csv
 import gzip
+import http.server
 import json
 import subprocess
 import sys
 import tarfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 
+from ham import config
 from ham.datasets.check import check_images
 from ham.datasets.download import fetch
 from ham.datasets.layout import Dataset, Problem
+from ham.datasets.leakage import audit
 from ham.datasets.nih import compare_boxes, convert, read_boxes, read_entries
+from ham.datasets.records import read_checks
 from ham.datasets.settings import Description, FoldSettings
 from ham.datasets.splits import folds_by_patient
 from ham.datasets.unpack import unpack
@@ -38,6 +47,26 @@ BOXES = {  # facts of BBox_List: boxes a finding
 }
 
 
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a server of ``folder``, which no proxy may stand before."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server,
+    ):
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A plain server of files, without lines on the terminal."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
 def description() -> Description:
     return Description.read(Path(__file__).resolve().parents[2] / "config/datasets/nih-sample.yaml")
@@ -56,8 +85,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, description: Description) 
     mirror, made = folder / "mirror", folder / "datasets" / description.name
     command = [sys.executable, str(SAMPLE / "build-mirror"), str(mirror), "--limit", "40"]
     subprocess.run(command, check=True, capture_output=True)
-    for name in (*description.archive_names, *description.table_names, *description.list_names):
-        fetch(description.file(name), made / ".sources" / name, str(mirror))
+    with served(mirror) as address:
+        for name in (*description.archive_names, *description.table_names, *description.list_names):
+            fetch(description.file(name), made / ".sources" / name, address)
     checks = []
     for name in description.archive_names:
         record = f"{name.partition('.')[0]}.csv"
@@ -75,6 +105,24 @@ def test_the_whole_table_is_read_in_five_seconds(entries_path: Path, description
     assert len(table) == 112_120
     assert table["patient"].nunique() == 30_805
     assert set(table["view"]) == {"PA", "AP"}
+
+
+def test_the_whole_conversion_with_its_folds_takes_five_seconds(dataset: Dataset, description: Description) -> None:
+    checks = sorted((dataset.folder / ".checked").iterdir())
+    start = time.process_time()  # of one core, whoever else is on it
+    convert(dataset.folder, description, dataset.folder / ".sources", checks, True, "nih-sample", FoldSettings())
+    assert time.process_time() - start < 5
+
+
+def test_what_came_over_http_is_verified_whole_and_checked(dataset: Dataset) -> None:
+    sources = dataset.folder / ".sources"
+    assert not any(path.is_symlink() or path.suffix == ".part" for path in sources.rglob("*"))
+    checked = [image for path in (dataset.folder / ".checked").iterdir() for image in read_checks(path)]
+    assert {(image.width, image.form, image.problem) for image in checked} == {(1024, "grey", "")}
+    assert len(checked) == 40
+    with open(dataset.folder / "validation.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["problem"] for row in rows] == ["123 boxes are of Infiltrate, a finding that Data_Entry does not know"]
 
 
 def test_the_published_boxes_are_ours_to_the_last_digit(
@@ -143,6 +191,44 @@ def test_folds_by_patient_of_the_whole_table_take_seconds_and_are_even(
             for finding, number in BOXES.items():  # whole images: 8 of Mass's 85 boxes are 6 % less than a tenth
                 found = sum(finding in boxes[image] for image in boxed)
                 assert found == pytest.approx(share * number, abs=1), finding
+
+
+def test_the_audit_finds_what_was_counted_in_the_published_lists(dataset: Dataset) -> None:
+    values = yaml.safe_load((Path(__file__).resolve().parents[2] / "config/config.yaml").read_text())
+    twins = ["classification-5fold-by-patient", "localization-5fold-by-patient"]
+    values["experiments"] += twins
+    start = time.perf_counter()
+    rows = audit(dataset, config.load(values).runs())
+    assert time.perf_counter() - start < 30  # six, with the images present, on an idle core
+    whole = [row for row in rows if row["images"] == "listed"]
+
+    def of_patients_in_training(experiment: str, kind: str) -> list[tuple[int, int]]:
+        found = [row for row in whole if (row["experiment"], row["kind"]) == (experiment, kind)]
+        return [(row["test_images_of_train_patients"], row["test_images"]) for row in found]
+
+    for kind in ("classification", "localization"):  # its test images all have boxes
+        assert of_patients_in_training("localization-5fold", kind) == [
+            (174, 186), (159, 181), (162, 175), (161, 172), (147, 166),
+        ]  # fmt: skip
+        assert of_patients_in_training("localization-without-boxes", kind) == [(822, 880)]
+    assert of_patients_in_training("classification-5fold", "classification") == [
+        (22_143, 26_662), (19_627, 24_090), (17_834, 22_024), (16_367, 20_361), (15_168, 18_983),
+    ]  # fmt: skip
+    assert of_patients_in_training("classification-official", "classification") == [(0, 25_596)]
+    assert of_patients_in_training("classification-official", "localization") == [(0, 880)]
+    assert {row["test_images_in_train"] for row in whole} == {0}
+    chosen = {row["experiment"]: row["chosen_on_test"] for row in whole}
+    assert chosen == {
+        "classification-official": 1,
+        "classification-5fold": 0,
+        "localization-5fold": 1,
+        "localization-without-boxes": 1,
+        "classification-5fold-by-patient": 0,
+        "localization-5fold-by-patient": 0,
+    }
+    ours = [row for row in whole if row["experiment"] in twins]
+    assert len(ours) == 20
+    assert {value for row in ours for column, value in row.items() if "_in_" in column or "_of_" in column} == {0}
 
 
 def test_a_data_set_of_the_papers_size_opens_in_a_second(dataset: Dataset) -> None:

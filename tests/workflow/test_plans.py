@@ -24,6 +24,7 @@ def test_the_paper_is_twelve_trainings(paper: Checkout) -> None:
     found = paper.planned()
     assert (found["train"], found["predict"], found["score"]) == (12, 12, 12)
     assert (found["fetch_archive"], found["unpack"], found["convert"], found["table"]) == (12, 12, 1, 4)
+    assert found["leakage"] == 1
     assert "refine" not in found
     assert "draw_phantom" not in found
 
@@ -32,10 +33,27 @@ def test_one_fold_is_one_training(paper: Checkout) -> None:
     assert paper.planned("results/nih/localization-5fold/ham/fold1/metrics.json")["train"] == 1
 
 
+def test_the_twins_by_patient_can_be_asked_for(paper: Checkout) -> None:
+    folds = [
+        f"results/nih/{name}-5fold-by-patient/ham/fold5/metrics.json" for name in ("classification", "localization")
+    ]
+    assert paper.planned(*folds)["train"] == 2
+
+
 def test_refined_boxes_are_made_once_and_only_where_a_variant_wants_them(paper: Checkout) -> None:
     folds = [f"results/nih/localization-5fold/with-crf/fold{k}/metrics.json" for k in (1, 2)]
     found = paper.planned(*folds)
     assert (found["refine"], found["train"]) == (1, 2)
+
+
+def test_the_authors_checkpoints_are_tested_without_training(paper: Checkout) -> None:
+    found = paper.planned("tables", "--config", "variants=[published]")
+    assert "train" not in found
+    assert (found["fetch_weights"], found["import_weights"], found["score"], found["table"]) == (2, 2, 2, 2)
+
+
+def test_the_ablations_train_and_fetch_no_checkpoint(paper: Checkout) -> None:
+    assert "import_weights" not in paper.planned("ablations")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ def test_a_finished_run_has_everything_and_nothing_to_do(finished: Checkout) -> 
         "report.html",
         "tables/localization-5fold.csv",
         "tables/localization-5fold.tex",
+        "tables/leakage.csv",
         "figures/localization-5fold-t-iou.svg",
         "gallery/localization-5fold/ham.png",
         "localization-5fold/ham/fold2/maps.npz",
@@ -44,7 +45,10 @@ def test_a_comment_in_a_loss_reruns_nothing_and_a_constant_reruns_trainings(chan
     assert changed.planned() == {**TRAININGS, **REPORTS}
 
 
-def test_a_converter_that_writes_the_same_sees_no_epoch_run(changed: Checkout) -> None:
+def test_a_converter_that_leaves_what_a_training_uses_sees_no_epoch_run(changed: Checkout) -> None:
+    folds = changed.folder / "datasets/Phantom/ImageSets/Main/by-patient/fold1/test.txt"
+    listed = folds.read_text()
+    changed.edit("small.yaml", "data:", "data:\n  folds: {seed: 1}")  # lists that no training here uses
     before = (changed.folder / "results/phantom/localization-5fold/ham/fold1/model.safetensors").read_bytes()
     source = (changed.folder / "ham/datasets/nih.py").read_text()
     (changed.folder / "ham/datasets/nih.py").write_text(source + "\n\nUNUSED = 1\n")
@@ -55,6 +59,7 @@ def test_a_converter_that_writes_the_same_sees_no_epoch_run(changed: Checkout) -
     assert not re.search(r"epoch 1 of", text)
     after = (changed.folder / "results/phantom/localization-5fold/ham/fold1/model.safetensors").read_bytes()
     assert after == before
+    assert folds.read_text() != listed
 
 
 def test_a_forced_fold_is_not_trained_again_for_nothing(changed: Checkout) -> None:

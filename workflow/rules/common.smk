@@ -25,6 +25,9 @@ DRAWN = f"{FOLDER}/.drawn"
 ARCHIVES = {name.split(".")[0]: name for name in CONFIG.data.archives_of(DATASET)}  # images_001: images_001.tar.gz
 PARTS = [*ARCHIVES] or ["linked"]  # records of images: one an archive, or one of the folder that has them already
 SHIPPED = files_digest(ROOT / "config/published.csv", *sorted((ROOT / "ham/reporting/templates").iterdir()))
+TRAINED = [name for name, variant in CONFIG.define.variants.items() if variant.weights is None]
+GIVEN = [name for name in CONFIG.define.variants if name not in TRAINED]  # variants that come with their weights
+LEAKAGE = f"results/{CONFIG.dataset}/tables/leakage.csv"
 SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
 
 
@@ -35,10 +38,12 @@ def one_of(names):
 
 def experiment(wildcards):
     """Definition of the job's experiment; a split that it does not have fails before anything runs."""
-    found = CONFIG.define.experiments[wildcards.experiment]
-    if getattr(wildcards, "split", found.splits[0]) not in found.splits:
-        raise WorkflowError(f"{wildcards.experiment} has no split {wildcards.split}; it has {', '.join(found.splits)}.")
-    return found
+    name, variant = wildcards.experiment, wildcards.variant
+    splits = CONFIG.splits(name, variant)
+    if wildcards.split not in splits:
+        has = ", ".join(splits) or "none"
+        raise WorkflowError(f"{name} has no split {wildcards.split} of the variant {variant}; it has {has}.")
+    return CONFIG.define.experiments[name]
 
 
 def lists(*roles):
@@ -58,6 +63,21 @@ def refined_boxes(wildcards):
     return f"results/{wildcards.dataset}/refined.npz" if used else []
 
 
+def weights_source(wildcards):
+    """Input of an import: the file that the variant names, or the one that is fetched from Google Drive."""
+    experiment(wildcards)
+    source = CONFIG.weights(wildcards.experiment, wildcards.variant, wildcards.split)
+    found = configuration.drive_file(source)
+    return f"weights/{found}.pth" if found else source
+
+
+def drive_files():
+    """Ids of all checkpoints that lie on Google Drive."""
+    runs = [(name, variant) for name in CONFIG.define.experiments for variant in GIVEN]
+    sources = [CONFIG.weights(name, variant, split) for name, variant in runs for split in CONFIG.splits(name, variant)]
+    return [found for found in map(configuration.drive_file, sources) if found]
+
+
 def drawn(name):
     """Input of a file's transfer where ham draws the distribution itself."""
     return f"{DRAWN}/{name}" if DATASET.drawn else []
@@ -74,12 +94,13 @@ def entries(names):
 
 
 def of_splits(file, experiments=CONFIG.experiments, variants=CONFIG.variants):
-    """``file`` of every split of these experiments and variants."""
+    """``file`` of every split of these experiments and variants; of a training only where there is one."""
     return [
         f"results/{CONFIG.dataset}/{name}/{variant}/{split}/{file}"
         for name in experiments
         for variant in variants
-        for split in CONFIG.define.experiments[name].splits
+        if variant in TRAINED or file not in ("history.csv", "run.json")
+        for split in CONFIG.splits(name, variant)
     ]
 
 
@@ -95,9 +116,10 @@ def of_variant(*files):
     ]
 
 
-def products(kind, experiments=CONFIG.experiments):
-    """Tables, figures or galleries of these experiments."""
+def products(kind):
+    """Tables, figures or galleries of the experiments that have a split to show."""
     base = f"results/{CONFIG.dataset}"
+    experiments = [name for name in CONFIG.experiments if of_splits("metrics.json", [name])]
     if kind == "tables":
         return [f"{base}/tables/{name}.{form}" for name in experiments for form in ("csv", "md", "tex")]
     if kind == "figures":
@@ -107,7 +129,12 @@ def products(kind, experiments=CONFIG.experiments):
             for figure in FIGURES
             for form in ("svg", "png")
         ]
-    return [f"{base}/gallery/{name}/{variant}.png" for name in experiments for variant in CONFIG.variants]
+    return [
+        f"{base}/gallery/{name}/{variant}.png"
+        for name in experiments
+        for variant in CONFIG.variants
+        if CONFIG.splits(name, variant)
+    ]
 
 
 FIGURES = ("roc", "t-iou", "t-ior", "training")
@@ -121,3 +148,4 @@ wildcard_constraints:
     archive=one_of(ARCHIVES),
     part=one_of(PARTS),
     figure=one_of(FIGURES),
+    drive=one_of(drive_files()),

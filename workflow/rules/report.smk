@@ -27,6 +27,29 @@ rule table:
         "../scripts/table.py"
 
 
+rule leakage:
+    input:
+        dataset=f"{FOLDER}/dataset.json",
+    output:
+        csv=report(
+            "results/{dataset}/tables/leakage.csv",
+            caption="../report/leakage.rst",
+            category="Tables",
+            labels={"experiment": "leakage audit"},
+        ),
+    log:
+        "results/{dataset}/logs/leakage.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        splits=CONFIG.runs(),
+        code=source_digest("ham.datasets.leakage"),
+    message:
+        "Counting what training has seen of the test images of {wildcards.dataset}"
+    script:
+        "../scripts/leakage.py"
+
+
 rule experiment_figures:
     input:
         of_experiment("metrics.json", "curves.json", "localization.csv", "floors.csv", "history.csv"),
@@ -100,6 +123,7 @@ rule report_page:
         metrics=of_splits("metrics.json"),
         runs=of_splits("run.json"),
         tables=products("tables"),
+        leakage=LEAKAGE,
         figures=products("figures"),
         galleries=products("gallery"),
     output:
@@ -130,12 +154,13 @@ rule datasets:
 
 rule trainings:
     input:
-        of_splits("model.safetensors"),
+        of_splits("run.json"),
 
 
 rule tables:
     input:
         products("tables"),
+        LEAKAGE,
 
 
 rule figures:
@@ -155,4 +180,4 @@ rule report:
 
 rule ablations:
     input:
-        of_splits("metrics.json", variants=CONFIG.define.variants),
+        of_splits("metrics.json", variants=TRAINED),

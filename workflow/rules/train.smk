@@ -16,6 +16,8 @@ rule train:
         f"{SPLIT}/logs/train.log",
     benchmark:
         f"{SPLIT}/logs/train.tsv"
+    wildcard_constraints:
+        variant=one_of(TRAINED),
     conda:
         "../../envs/environment.yaml"
     threads: 4

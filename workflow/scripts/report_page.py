@@ -19,4 +19,5 @@ if __name__ == "__main__":
             [Path(path) for path in given.galleries],
             page,
             ReportingSettings.model_validate(snakemake.params.settings),
+            Path(given.leakage),
         )

@@ -1,0 +1,69 @@
+"""The command ``ham``: a verb is an argument list and one call."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ham.errors import HamError
+
+app = typer.Typer(
+    help="Hierarchical attention mining. The pipeline itself is started with snakemake.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _verbs() -> None:
+    """Keeps verbs named, however few they are."""
+
+
+@app.command()
+def import_weights(
+    file: Annotated[Path, typer.Argument(help="checkpoint of the authors' release, as torch saved it")],
+    to: Annotated[Path | None, typer.Option(help="what to write; FILE with .safetensors by default")] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(help="YAML of what differs from the paper's training settings, as below training: in config.yaml"),
+    ] = None,
+    findings: Annotated[
+        str | None, typer.Option(help="the network's outputs, joined by commas; NIH's fourteen by default")
+    ] = None,
+) -> None:
+    """Read published weights: every key and shape is checked, nothing but tensors is unpickled."""
+    from ham import weights
+    from ham.config import read_training
+
+    named = tuple(findings.split(",")) if findings else weights.PUBLISHED_FINDINGS
+    target = to or file.with_suffix(".safetensors")
+    weights.import_weights(file, target, read_training(settings), named)
+    typer.echo(f"{target}: every weight of {file} fits")
+
+
+@app.command()
+def export_weights(
+    file: Annotated[Path, typer.Argument(help="checkpoint of ham (model.safetensors)")],
+    to: Annotated[Path, typer.Argument(help="what to write, such as model.pth")],
+    published: Annotated[
+        bool, typer.Option("--published", help="names as in the authors' files, for their scripts: module.model.…")
+    ] = False,
+) -> None:
+    """Write weights as a state dict that torch.load reads."""
+    from ham import weights
+
+    weights.export_weights(file, to, published)
+    typer.echo(f"{to}: written")
+
+
+def main() -> None:
+    """Run a verb; a mistake that the user can mend is one sentence, without a traceback."""
+    try:
+        app()
+    except HamError as error:
+        typer.echo(f"ham: {error}", err=True)
+        sys.exit(1)

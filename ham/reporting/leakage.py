@@ -1,0 +1,79 @@
+"""The leakage audit as a reader sees it: two lines an experiment, its splits added up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from ham.datasets.leakage import COLUMNS
+from ham.errors import DataError
+from ham.reporting.views import Row, Table
+
+KINDS = {"classification": "all test images", "localization": "those with boxes"}
+ALL_BOXED = "test images, all with boxes"
+TITLE = "Test images that training or validation has seen"
+CAPTION = (
+    "How many test images are in training or validation themselves, and how many are of a patient who is. Added up "
+    "over the splits of each experiment; tables/leakage.csv has each split by itself."
+)
+COUNTS = {
+    ("training has seen", "the image"): "test_images_in_train",
+    ("training has seen", "the patient"): "test_images_of_train_patients",
+    ("validation has seen", "the image"): "test_images_in_validation",
+    ("validation has seen", "the patient"): "test_images_of_validation_patients",
+}
+
+
+def seen_of_the_test(path: Path) -> Table:
+    """The table of ``leakage.csv``; of a partial download only the images that were there. DataError where it is none.
+
+    All test images and those with boxes are one line where they are the same.
+    """
+    try:
+        audit = pd.read_csv(path, dtype={"experiment": str, "variant": str, "split": str}, keep_default_na=False)
+        audit = audit[list(COLUMNS)]
+    except (OSError, ValueError, KeyError) as problem:
+        raise DataError(f"{path} is no leakage audit as ham writes it ({problem}): remove it and run again.") from None
+    partial = (audit["images"] == "present").any()
+    audit = audit[audit["images"] == ("present" if partial else "listed")]
+    rows: list[Row] = []
+    for (experiment, kind), group in audit.groupby(["experiment", "kind"], sort=False):
+        row = Row(KINDS[str(kind)], _cells(group), "model", [], str(experiment))
+        if rows and (rows[-1].block, rows[-1].cells) == (row.block, row.cells):
+            rows[-1] = replace(row, label=ALL_BOXED)
+        else:
+            rows.append(row)
+    columns = [("", "splits"), ("", "test images"), *COUNTS, ("", "tested weights chosen on")]
+    notes = ["Images that are absent from this download are not counted here."] if partial else []
+    return Table(TITLE, CAPTION, columns, rows, notes)
+
+
+def _cells(group: pd.DataFrame) -> list[str]:
+    """Of one experiment and kind: counts do not depend on the variant, the choice of the checkpoint does."""
+    counted = group.drop_duplicates("split")
+    total = int(counted["test_images"].sum())
+    choices = {str(variant): _choice(rows) for variant, rows in group.groupby("variant", sort=False)}
+    alike = len(set(choices.values())) == 1
+    chosen = next(iter(choices.values())) if alike else "; ".join(f"{name}: {how}" for name, how in choices.items())
+    return [
+        str(len(counted)),
+        f"{total:,}",
+        *(_share(int(counted[column].sum()), total) for column in COUNTS.values()),
+        chosen,
+    ]
+
+
+def _share(number: int, total: int) -> str:
+    return f"{number:,} ({100 * number / total:.1f} %)" if number else "0"
+
+
+def _choice(rows: pd.DataFrame) -> str:
+    checkpoint = str(rows["checkpoint"].iloc[0])
+    if checkpoint == "last":
+        return "nothing (last)"
+    if checkpoint == "given":
+        return "not known (weights trained elsewhere)"
+    where = "the test images" if rows["chosen_on_test"].any() else "other images"
+    return f"{where} ({checkpoint})"

@@ -1,0 +1,35 @@
+# weights trained elsewhere -> model, in place of a training
+
+
+rule fetch_weights:
+    output:
+        "weights/{drive}.pth",
+    log:
+        f"results/{CONFIG.dataset}/logs/fetch_weights/{{drive}}.log",
+    conda:
+        "../../envs/environment.yaml"
+    message:
+        "Fetching published weights from Google Drive"
+    script:
+        "../scripts/fetch_weights.py"
+
+
+rule import_weights:
+    input:
+        weights=weights_source,
+        dataset=f"{FOLDER}/dataset.json",
+    output:
+        model=ensure(f"{SPLIT}/model.safetensors", non_empty=True),
+    log:
+        f"{SPLIT}/logs/import_weights.log",
+    wildcard_constraints:
+        variant=one_of(GIVEN),
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        settings=training_settings,
+        code=source_digest("ham.weights"),
+    message:
+        "Reading the weights of {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"
+    script:
+        "../scripts/import_weights.py"

@@ -1,0 +1,19 @@
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake, "ham.weights"):
+        from ham.datasets.layout import Dataset
+        from ham.training.settings import TrainingSettings
+        from ham.weights import import_weights
+
+        import_weights(
+            Path(snakemake.input.weights),
+            Path(snakemake.output.model),
+            TrainingSettings.model_validate_json(json.dumps(snakemake.params.settings)),
+            Dataset.open(Path(snakemake.input.dataset).parent).findings,
+        )

@@ -1,0 +1,11 @@
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake, "ham.datasets.leakage"):
+        from ham.datasets.leakage import write_leakage
+
+        write_leakage(Path(snakemake.input.dataset).parent, snakemake.params.splits, Path(snakemake.output.csv))
