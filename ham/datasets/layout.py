@@ -40,7 +40,7 @@ Xywh = Mapping[str, Mapping[str, Sequence[Sequence[float]]]]  # {image: {finding
 
 
 class Problem(NamedTuple):
-    """A row of validation.csv; ``image`` is empty when the whole source is meant."""
+    """A row of validation.csv; ``image`` is empty when the whole source is meant, ``repair`` when there was none."""
 
     image: str
     problem: str
@@ -83,7 +83,7 @@ def write(folder: Path, content: Content) -> None:
     _write_lines(folder / "Annotations/Tags.json", _tags(content.table, content.findings))
     _write_lines(folder / BOXES, content.boxes)
     _write_rows(folder / "missing.csv", ("image",), ((image,) for image in content.missing))
-    _write_rows(folder / "validation.csv", Problem._fields, content.problems)
+    write_validation(folder, content.problems)
     missing = frozenset(content.missing)
     lists = {name: _write_list(given, folder / LISTS / f"{name}.txt", missing) for name, given in content.lists.items()}
     digests = {name: sha256(folder / path) for name, path in DIGESTED.items()} | {"images": content.pictures}
@@ -105,6 +105,13 @@ def write(folder: Path, content: Content) -> None:
             "attribution": content.attribution,
         },
     )
+
+
+def write_validation(folder: Path, problems: Iterable[Problem]) -> Path:
+    """Write validation.csv alone; returns its path."""
+    path = Path(folder) / "validation.csv"
+    _write_rows(path, Problem._fields, problems)
+    return path
 
 
 def read_list(path: Path) -> list[str]:
@@ -305,7 +312,7 @@ def _counts(content: Content, missing: frozenset[str]) -> dict[str, Any]:
 
 
 def pictures_digest(records: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 over (name, digest) of the images, whatever order they were unpacked in."""
+    """SHA-256 over (name, digest and what was found) of the images, whatever order they were unpacked in."""
     digest = hashlib.sha256()
     for name, value in sorted(records):
         digest.update(f"{name} {value}\n".encode())
