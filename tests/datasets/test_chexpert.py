@@ -163,7 +163,10 @@ def test_reduced_images_are_refused_for_boxes_with_the_reason_and_taken_without(
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [
-        ({FIRST: {"Hernia": [[1, 2, 3, 4]]}}, r"boxes of 'Hernia' in .*patient00001"),
+        (
+            {FIRST: {"Hernia": [[1, 2, 3, 4]]}},
+            r"patient00001.*, Hernia: a finding that is not among the boxed_findings",
+        ),
         ({"train/patient00009/study1/view1_frontal.jpg": {}}, r"patient00009.*an image that train\.csv and valid\.csv"),
         ({FIRST: {"Edema": [[1, 2, 3]]}}, r"view1_frontal\.jpg is not \{finding: "),
         ({FIRST: {"Edema": [[1, 2, 3, "4"]]}}, r"view1_frontal\.jpg is not \{finding: "),
@@ -225,6 +228,21 @@ def test_a_file_that_is_no_such_table_is_refused(brought: Brought, content: byte
     (brought.folder / "train.csv").write_bytes(content)
     with pytest.raises(DataError, match=message):
         brought.convert()
+
+
+def test_all_mistakes_stand_in_validation_csv_above_the_repairs(brought: Brought) -> None:
+    brought.labels[THIRD][3] = "2.0"
+    brought.labels[LATER][0] = "yes"  # a column that is no finding is not read
+    brought.images.pop(FIRST)
+    brought.boxes[LATERAL] = {"Hernia": [[1, 2, 3, 4]], "Edema": [[100, 100, 200, 200]]}
+    with pytest.raises(DataError, match=r"5 mistakes, the first is:.*line 5.*validation\.csv lists all"):
+        brought.build()
+    with open(brought.dataset / "validation.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows if not row["repair"]] == ["", "", LATERAL, LATERAL, THIRD]
+    assert [bool(row["repair"]) for row in rows] == sorted(bool(row["repair"]) for row in rows)
+    assert not (brought.dataset / "dataset.json").exists()
+    assert not (brought.dataset / "images").exists()
 
 
 def test_a_byte_order_mark_and_other_line_ends_change_nothing(brought: Brought) -> None:

@@ -41,6 +41,7 @@ if DATASET.table_names:
             "../scripts/fetch.py"
 
 
+# validation.csv is written too and no declared output: Snakemake deletes those of a job that fails, when it is needed most.
 # The user's files are no inputs: once converted, scores and reports can be made where the images are not at hand.
 rule convert_chexpert:
     input:
@@ -52,7 +53,6 @@ rule convert_chexpert:
             for name in (
                 "images.csv",
                 "missing.csv",
-                "validation.csv",
                 "Annotations/Tags.json",
                 "Annotations/BBoxes.json",
                 *(f"ImageSets/{name}.txt" for name in (*DATASET.made_lists, *CONFIG.data.folds.list_names)),
