@@ -32,6 +32,7 @@ from ham.progress import track
 BOXES = "BBoxes.json"
 RENAMED = {"edema": "Edema", "Enlarg_Cardiomediastinum": "Enlarged_Cardiomediastinum"}  # the authors' misspellings
 FOLDERS = ("train", "valid")
+DRAWN = ".drawn"  # in the data set's folder, where ham draws what a user would bring
 LARGEST_BOXES = 64 << 20  # bytes; the authors' file has 354,174
 AT_ONCE = 256  # images whose headers one thread reads before it asks for more
 READERS = 16  # threads: reading a header is waiting for the disk
@@ -49,18 +50,18 @@ class Picture(NamedTuple):
     bytes: int
 
 
-def convert(
-    folder: Path, description: Description, sources: Path, brought: Path | str | None, data: DataSettings, key: str
-) -> None:
-    """Write the data set ``folder`` from the folder ``brought`` by the user and BBoxes.json in ``sources``.
+def convert(folder: Path, description: Description, sources: Path, data: DataSettings, key: str) -> None:
+    """Write the data set ``folder`` from ``data.folder`` (or what was drawn) and BBoxes.json in ``sources``.
 
     Absent images are allowed only if ``data.partial``. Everything that makes labels, boxes or images doubtful is a
     mistake, named with file and line or image; all are collected in validation.csv, above what was repaired, and then
     DataError is raised.
     """
-    if problem := description.lacks(brought):
+    folder = Path(folder)
+    given = folder / DRAWN if description.drawn else data.folder
+    if problem := description.lacks(given):
         raise DataError(problem)
-    folder, brought = Path(folder), Path(brought or "").expanduser()
+    brought = Path(given or "").expanduser()
     problems: list[Problem] = []
     labels = read_labels([brought / f"{name}.csv" for name in FOLDERS], description.findings, problems)
     pictures = read_pictures(brought, labels.index.tolist(), problems)

@@ -65,8 +65,7 @@ rule convert_chexpert:
         "../../envs/environment.yaml"
     params:
         description=DATASET.model_dump(mode="json"),
-        brought=DRAWN if DATASET.drawn else CONFIG.data.folder,
-        data=CONFIG.data.model_dump(mode="json", include={"uncertain", "partial", "folds"}),
+        data=CONFIG.data.model_dump(mode="json", include={"folder", "uncertain", "partial", "folds"}),
         code=source_digest("ham.datasets.chexpert"),
     message:
         f"Converting {CONFIG.dataset}: tables, boxes, image sizes"
