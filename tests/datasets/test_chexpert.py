@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from small_chexpert import FINDINGS, FIRST, HEADER, LATER, LATERAL, SECOND, SIZES, THIRD, VALID, Brought, jpeg
 
 from ham.boxes import resized_mask
@@ -270,6 +272,13 @@ def test_absent_and_damaged_images_stop_a_conversion_unless_it_may_be_partial(br
     assert problems(dataset, THIRD)[0] == ("no JPEG image, or one whose header is damaged", "taken as absent")
     assert dataset.listed("bbox/train") == [FIRST, LATERAL]
     assert dataset.info["partial"] is True
+
+
+def test_an_image_of_another_kind_under_a_jpeg_name_is_taken_as_absent(brought: Brought) -> None:
+    data = io.BytesIO()
+    Image.new("L", SIZES[SECOND]).save(data, "PNG")
+    brought.images[SECOND] = data.getvalue()
+    assert brought.build(partial=True).missing == {SECOND}
 
 
 def test_a_folder_without_any_image_is_refused_also_as_partial(brought: Brought) -> None:

@@ -86,6 +86,7 @@ def test_the_drawn_folder_converts_with_every_repair(root: Path, tmp_path: Path)
     convert(folder, description, brought, DataSettings(folds=FoldSettings(count=2)), "chexpert-phantom")
     dataset = Dataset.open(folder)
     assert dataset.info["counts"]["present"] == 60
+    assert (folder / "images/train").readlink() == Path("../.drawn/train")  # the data set can be moved as a whole
     assert {finding for found in dataset.boxes.values() for finding in found} <= set(description.boxed_findings)
     given = json.loads((brought / "BBoxes.json").read_text())
     assert {"edema", "Enlarg_Cardiomediastinum", "Edema", "Enlarged_Cardiomediastinum"} <= {
