@@ -23,14 +23,14 @@ class Row(NamedTuple):
 class Presence:
     """Counts images, and images with boxes, that lists name and that are there.
 
-    ``table`` is images.csv, ``boxed`` names the findings with boxes of an image, ``missing`` are absent images.
+    ``table`` is images.csv, ``boxed`` has the boxes of an image by finding, ``missing`` are absent images.
     """
 
     def __init__(
         self,
         table: pd.DataFrame,
         findings: Sequence[str],
-        boxed: Mapping[str, Collection[str]],
+        boxed: Mapping[str, Mapping[str, Sequence[object]]],
         missing: Collection[str],
     ) -> None:
         self.place = {image: row for row, image in enumerate(table.index)}
@@ -41,8 +41,9 @@ class Presence:
         has[:, 1:] = table[list(findings)].to_numpy() == 1
         boxes = np.zeros_like(has)
         for image, named in boxed.items():
-            for finding in named if image in self.place else ():
-                boxes[self.place[image], [0, self.findings.index(finding)]] = True
+            for finding, found in named.items():
+                if found:
+                    boxes[self.place[image], [0, self.findings.index(finding)]] = True
         # [N, 1 + C, 4]: listed, present, boxes listed, boxes present
         self.counted = np.stack([has, has & there[:, None], boxes, boxes & there[:, None]], axis=2).astype(np.int32)
 
