@@ -111,7 +111,25 @@ def test_what_does_not_fit_the_data_set_is_found_before_anything_runs(root: Path
         assert said in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["whole-image", "pooled", "a_b", ""])
+def test_experiments_by_patient_need_the_folds_that_are_made(root: Path, paper: dict[str, Any]) -> None:
+    paper["experiments"] = ["classification-5fold-by-patient", "localization-5fold-by-patient"]
+    loaded = config.load(paper)
+    config.check(loaded, config.describe_dataset(loaded, root / "config/datasets"))
+    paper["data"]["folds"]["count"] = 4
+    fewer = config.load(paper)
+    with pytest.raises(SettingsError, match="nih has no list bbox/by-patient/fold5/test"):
+        config.check(fewer, config.describe_dataset(fewer, root / "config/datasets"))
+
+
+def test_the_runs_name_lists_and_checkpoint_of_every_split(paper: dict[str, Any]) -> None:
+    runs = config.load(paper).runs()
+    assert len(runs) == 12
+    found = next(run for run in runs if (run["experiment"], run["split"]) == ("localization-5fold", "fold2"))
+    assert found["checkpoints"] == {"ham": "best-t-iou"}
+    assert found["lists"]["test_boxes"] == "bbox/fold2/test"
+
+
+@pytest.mark.parametrize("name", ["whole-image", "pooled", "leakage", "a_b", ""])
 def test_names_that_would_collide_with_rows_of_the_tables_are_refused(paper: dict[str, Any], name: str) -> None:
     paper["define"]["variants"][name] = {}
     with pytest.raises(SettingsError, match=r"define\.variants"):

@@ -32,7 +32,9 @@ def seen_of_the_test(path: Path) -> Table:
     All test images and those with boxes are one line where they are the same.
     """
     try:
-        audit = pd.read_csv(path, dtype={"experiment": str, "variant": str, "split": str}, keep_default_na=False)
+        text = dict.fromkeys(("experiment", "variant", "split"), str)
+        # blank where the weights were trained elsewhere
+        audit = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"chosen_on_test": [""]})
         audit = audit[list(COLUMNS)]
     except (OSError, ValueError, KeyError) as problem:
         raise DataError(f"{path} is no leakage audit as ham writes it ({problem}): remove it and run again.") from None
@@ -40,7 +42,7 @@ def seen_of_the_test(path: Path) -> Table:
     audit = audit[audit["images"] == ("present" if partial else "listed")]
     rows: list[Row] = []
     for (experiment, kind), group in audit.groupby(["experiment", "kind"], sort=False):
-        row = Row(KINDS[str(kind)], _cells(group), "model", [], str(experiment))
+        row = Row(KINDS[str(kind)], _cells(group), "split", [], str(experiment))
         if rows and (rows[-1].block, rows[-1].cells) == (row.block, row.cells):
             rows[-1] = replace(row, label=ALL_BOXED)
         else:

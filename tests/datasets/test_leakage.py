@@ -104,6 +104,13 @@ def test_the_last_epoch_is_chosen_on_nothing(tmp_path: Path) -> None:
     assert found["small", "classification"] == 1
 
 
+def test_what_chose_weights_that_were_trained_elsewhere_is_left_blank(tmp_path: Path) -> None:
+    dataset(tmp_path / "Small")
+    write_leakage(tmp_path / "Small", [split(published="given", ham="best-auc")], tmp_path / "leakage.csv")
+    with open(tmp_path / "leakage.csv", newline="") as file:
+        assert [row["chosen_on_test"] for row in csv.DictReader(file)] == ["", "1", "", "0"]
+
+
 def test_the_boxes_that_validate_count_as_validation(tmp_path: Path) -> None:
     made = dataset(tmp_path)
     assert audit(made, [split({"validation_boxes": "test_boxes"})])[1]["chosen_on_test"] == 1

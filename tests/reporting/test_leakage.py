@@ -62,6 +62,10 @@ def test_images_with_boxes_have_a_line_of_their_own_unless_they_are_all(tmp_path
         ([{"chosen_on_test": 1}], "the test images (best-t-iou)"),
         ([{"checkpoint": "last"}], "nothing (last)"),
         ([{"checkpoint": "last"}, {"variant": "x"}], "ham: nothing (last); x: other images (best-t-iou)"),
+        (
+            [{}, {"variant": "x", "checkpoint": "given", "chosen_on_test": None}],
+            "ham: other images (best-t-iou); x: not known (weights trained elsewhere)",
+        ),
     ],
 )
 def test_what_chose_the_weights_is_said(tmp_path: Path, rows: list[dict[str, Any]], said: str) -> None:
