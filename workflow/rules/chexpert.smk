@@ -53,6 +53,7 @@ rule convert_chexpert:
             for name in (
                 "images.csv",
                 "missing.csv",
+                "present.csv",
                 "Annotations/Tags.json",
                 "Annotations/BBoxes.json",
                 *(f"ImageSets/{name}.txt" for name in (*DATASET.made_lists, *CONFIG.data.folds.list_names)),
