@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -92,7 +92,7 @@ def convert(folder: Path, description: Description, sources: Path, data: DataSet
         missing=missing,
         partial=bool(missing),
         problems=problems,
-        sources=_sources(brought, sources, description),
+        sources=_sources(brought, sources, description, data.uncertain),
         pictures=pictures_digest((image, " ".join(map(str, found))) for image, found in pictures.items()),
         licence=description.licence,
         attribution=description.attribution,
@@ -295,8 +295,11 @@ def _refuse_missing(missing: Sequence[str], images: int, partial: bool, brought:
         )
 
 
-def _sources(brought: Path, sources: Path, description: Description) -> list[dict[str, Any]]:
-    """What the data set was made from, the images excepted: their digest is over names, sizes and bytes."""
-    files: Iterable[Path] = [brought / f"{name}.csv" for name in FOLDERS]
-    paths = [*files, *(sources / name for name in description.table_names)]
-    return [{"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)} for path in paths]
+def _sources(brought: Path, sources: Path, description: Description, uncertain: str) -> list[dict[str, Any]]:
+    """What the data set was made from, and how; not the images: their digest is over names, sizes and bytes."""
+
+    def source(path: Path) -> dict[str, Any]:
+        return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
+
+    tables = [source(brought / f"{name}.csv") | {"uncertain": uncertain} for name in FOLDERS]
+    return [*tables, *(source(sources / name) for name in description.table_names)]

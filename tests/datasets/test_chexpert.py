@@ -16,6 +16,7 @@ from small_chexpert import FINDINGS, FIRST, HEADER, LATER, LATERAL, SECOND, SIZE
 from ham.boxes import resized_mask
 from ham.datasets.layout import Dataset
 from ham.errors import DataError
+from ham.files import sha256
 
 
 @pytest.fixture
@@ -40,11 +41,10 @@ def test_a_folder_becomes_a_data_set_without_a_copied_image(brought: Brought) ->
     assert dataset.path(FIRST).samefile(brought.folder / FIRST)
     assert dataset.listed("Main/valid") == [VALID]
     assert dataset.listed("bbox/train") == [FIRST, LATERAL, THIRD]
-    assert [(entry["file"], len(entry["sha256"])) for entry in dataset.info["sources"]] == [
-        ("train.csv", 64),
-        ("valid.csv", 64),
-        ("BBoxes.json", 64),
-    ]
+    sources = {entry["file"]: entry for entry in dataset.info["sources"]}
+    assert list(sources) == ["train.csv", "valid.csv", "BBoxes.json"]
+    assert sources["train.csv"]["sha256"] == sha256(brought.folder / "train.csv")
+    assert sources["train.csv"]["uncertain"] == "zeros"
 
 
 def test_boxes_are_corners_in_each_images_own_pixels(brought: Brought) -> None:
