@@ -8,7 +8,6 @@ the size of every image is read from its header.
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -222,7 +221,7 @@ def _is_box(corners: Any) -> bool:
         isinstance(corners, list)
         and len(corners) == 4
         and all(isinstance(value, int | float) and not isinstance(value, bool) for value in corners)
-        and all(math.isfinite(value) and abs(value) < 1e6 for value in corners)
+        and all(abs(value) < 1e6 for value in corners)  # no infinity, and nan is not less than anything
     )
 
 
@@ -267,10 +266,12 @@ def link(brought: Path, images: Path) -> None:
     for name in FOLDERS:
         target, place = (brought / name).resolve(), images / name
         inside = images.resolve().parent
+        if place.exists() and not place.is_symlink():
+            if place.resolve() == target:
+                continue  # the user's folder is the data set's own
+            raise DataError(f"{place} is in the way of a link to {brought / name}: move it elsewhere and run again")
         if target.is_relative_to(inside):
             target = Path(os.path.relpath(target, inside / images.name))
-        if place.exists() and not place.is_symlink():
-            raise DataError(f"{place} is in the way of a link to {brought / name}: remove it and run again")
         temporary = images / f".{name}-link"
         temporary.unlink(missing_ok=True)
         temporary.symlink_to(target, target_is_directory=True)

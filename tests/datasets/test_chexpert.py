@@ -173,6 +173,9 @@ def test_reduced_images_are_refused_for_boxes_with_the_reason_and_taken_without(
         ({FIRST: {"Edema": [[1, 2, 3]]}}, r"view1_frontal\.jpg is not \{finding: "),
         ({FIRST: {"Edema": [[1, 2, 3, "4"]]}}, r"view1_frontal\.jpg is not \{finding: "),
         ({FIRST: {"Edema": [[1, 2, 3, float("nan")]]}}, r"view1_frontal\.jpg is not \{finding: "),
+        ({FIRST: {"Edema": [[1, 2, 3, 10**400]]}}, r"view1_frontal\.jpg is not \{finding: "),
+        ({FIRST: {"Edema": [[1, 2, 3, float("inf")]]}}, r"view1_frontal\.jpg is not \{finding: "),
+        ({FIRST: {"Edema": [[1, 2, 3, True]]}}, r"view1_frontal\.jpg is not \{finding: "),
         ({FIRST: [1, 2, 3, 4]}, r"view1_frontal\.jpg is not \{finding: "),
         ([], r"the file is not \{finding: "),
         ('{"a": {}, "a": {}}', r"cannot be read as JSON \(a stands there twice\)"),
@@ -304,6 +307,15 @@ def test_real_images_in_the_way_of_a_link_are_not_touched(brought: Brought) -> N
     with pytest.raises(DataError, match=r"images/train is in the way"):
         brought.build()
     assert (brought.dataset / "images/train").is_dir()
+
+
+def test_a_folder_that_is_the_data_sets_own_is_used_where_it_lies(brought: Brought) -> None:
+    brought.write()
+    brought.dataset.joinpath("images").symlink_to(brought.folder)
+    dataset = brought.convert(folder=str(brought.dataset / "images"))
+    assert (brought.folder / "train").is_dir()
+    assert not (brought.folder / "train").is_symlink()
+    assert dataset.path(FIRST).is_file()
 
 
 def test_another_size_of_an_image_is_another_data_set(brought: Brought) -> None:
