@@ -43,6 +43,11 @@ def unsafe(name: str) -> str | None:
     return None
 
 
+def is_address(place: str) -> bool:
+    """Whether a mirror is an address, or else a folder."""
+    return place.startswith(("http://", "https://"))
+
+
 class FileEntry(_Settings):
     """One file of a distribution. In YAML a bare text is a name of which nothing else is known."""
 
@@ -208,11 +213,56 @@ class DataSettings(_Settings):
         min_length=1,
         description="Folder or http(s) address that holds the distribution; null: the publishers.",
     )
+    folder: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder that has the images already: they are linked, and no archive is fetched or unpacked.",
+    )
+    archives: tuple[Positive, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Numbers of the description's archives to take, from 1; null: all. Others' images are absent.",
+    )
+    keep_archives: bool = Field(
+        default=True, strict=True, description="False: an archive is deleted once its images are unpacked."
+    )
     partial: bool = Field(
         default=False, strict=True, description="Go on when images of the tables are absent, and count them."
     )
     folds: FoldSettings = Field(default=FoldSettings(), description="How folds by patient are made.")
     phantom: PhantomSettings = Field(default=PhantomSettings(), description="Used by drawn data sets only.")
+
+    @field_validator("archives")
+    @classmethod
+    def _each_once(cls, values: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        _refuse([str(value) for value in repeated(values or ())], "given twice")
+        return values
+
+    def archives_of(self, description: Description) -> tuple[str, ...]:
+        """The archives to fetch and unpack: those chosen, or none where a folder has the images."""
+        names = description.archive_names
+        if self.folder is not None:
+            return ()
+        return names if self.archives is None else tuple(names[number - 1] for number in sorted(self.archives))
+
+    def refusals(self, description: Description) -> list[str]:
+        """What cannot be done with this data set, each with the path of its key."""
+        if self.archives is None:
+            return []
+        number = len(description.archives)
+        problems = [
+            f"data.archives: {description.name} has no archive {wanted}, it has {number}"
+            for wanted in self.archives
+            if wanted > number
+        ]
+        if self.folder is not None:
+            problems.append("data.archives: data.folder has the images already, leave one of the two null")
+        elif len(self.archives) < number and not self.partial:
+            problems.append(
+                f"data.archives: with {len(self.archives)} of {number} archives, images will be absent: set "
+                "data.partial: true as well, and every table will say how many were there"
+            )
+        return problems
 
 
 def mistakes(error: ValidationError) -> list[str]:
@@ -226,7 +276,7 @@ def mistakes(error: ValidationError) -> list[str]:
     return found
 
 
-def repeated(values: Iterable[str]) -> list[str]:
+def repeated(values: Iterable[Any]) -> list[Any]:
     """The values that occur more than once, each once, in order."""
     return [value for value, times in Counter(values).items() if times > 1]
 

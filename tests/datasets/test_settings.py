@@ -132,13 +132,46 @@ def test_ordinary_names_are_safe() -> None:
 
 
 def test_settings_refuse_wrong_keys_types_and_values() -> None:
-    for wrong in ({"miror": "x"}, {"partial": "yes"}, {"phantom": {"images": "many"}}, {"phantom": {"seed": -1}}):
+    for wrong in (
+        {"archives": []},
+        {"archives": [0]},
+        {"archives": [1, 1]},
+        {"archives": ["1"]},
+        {"folder": ""},
+        {"keep_archives": "no"},
+        {"miror": "x"},
+        {"partial": "yes"},
+        {"phantom": {"images": "many"}},
+        {"phantom": {"seed": -1}},
+    ):
         with pytest.raises(ValidationError):
             DataSettings.model_validate(wrong)
     with pytest.raises(ValidationError, match="patients may not exceed images"):
         PhantomSettings(images=50, patients=60)
     with pytest.raises(ValidationError, match="together at most 1"):
         PhantomSettings(normal=0.6, double=0.6)
+
+
+def test_chosen_archives_are_taken_by_number_and_in_order(root: Path) -> None:
+    nih = Description.read(root / "config/datasets/nih.yaml")
+    assert DataSettings().archives_of(nih) == nih.archive_names
+    assert DataSettings(archives=(12, 2)).archives_of(nih) == ("images_002.tar.gz", "images_012.tar.gz")
+    assert DataSettings(folder="/data").archives_of(nih) == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"archives": [1, 13], "partial": True}, "data.archives: NIHChestXray14 has no archive 13, it has 12"),
+        ({"archives": [1, 2]}, "with 2 of 12 archives, images will be absent: set data.partial: true"),
+        ({"archives": [1], "folder": "/data"}, "data.folder has the images already"),
+    ],
+)
+def test_a_choice_of_archives_that_cannot_be_is_refused(root: Path, data: dict[str, object], said: str) -> None:
+    nih = Description.read(root / "config/datasets/nih.yaml")
+    assert [said in problem for problem in DataSettings.model_validate(data).refusals(nih)] == [True]
+    assert DataSettings(archives=tuple(range(1, 13))).refusals(nih) == []
+    assert DataSettings(archives=(3,), partial=True).refusals(nih) == []
 
 
 def test_the_snakefile_can_read_descriptions_without_the_heavy_packages(root: Path) -> None:
