@@ -105,6 +105,13 @@ def test_jpegs_that_are_cut_are_found(tmp_path: Path) -> None:
     assert all(c.problem for c in checked(tmp_path, whole[: len(whole) // 2], whole[:-40]))
 
 
+def test_a_small_file_of_many_pixels_is_not_decoded(tmp_path: Path) -> None:
+    grey = Image.new("L", (8192, 8193))
+    (found,) = checked(tmp_path, encoded(grey))
+    assert found.bytes < 100_000
+    assert found.problem == "cannot be used (8192 x 8193 pixels, more than any radiograph)"
+
+
 @pytest.mark.parametrize(
     "hostile",
     [
@@ -113,7 +120,7 @@ def test_jpegs_that_are_cut_are_found(tmp_path: Path) -> None:
         claiming(0, 5),
         with_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(64 << 20))),
         with_chunk(b"iTXt", b"Comment\0\1\0\0\0" + zlib.compress(bytes(64 << 20))),
-        b"GIF89a" + bytes(90),
+        encoded(noise(), "GIF"),
         b"\0" * 5000,
         b"",
     ],
