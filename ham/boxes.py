@@ -55,8 +55,13 @@ def mask(boxes: Iterable[Box], width: int, height: int) -> np.ndarray:
 
 def nearest(length: int, side: int) -> np.ndarray:
     """Source index of each of ``side`` samples along an axis of ``length``, as Pillow's nearest resampling picks
-    them."""
-    return ((np.arange(side, dtype=np.float64) + 0.5) * (length / side)).astype(np.int64).clip(max=length - 1)
+    them.
+
+    Like Pillow, by adding up the step: where a sample falls between two pixels, the rounding of the sum decides.
+    """
+    steps = np.full(side, length / side)
+    steps[0] *= 0.5
+    return np.cumsum(steps).astype(np.int64).clip(max=length - 1)
 
 
 def resized_mask(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from ham.boxes import Box, mask, resized_mask
+from ham.boxes import Box, mask, nearest, resized_mask
 
 
 def pillow(full: np.ndarray, side: int) -> np.ndarray:
@@ -56,6 +56,15 @@ def test_a_crop_and_a_flip_are_those_of_the_whole_mask() -> None:
     np.testing.assert_array_equal(cut, whole[12:112, 7:107])
     mirrored = resized_mask(boxes, 128, 128, 112, left=7, top=12, size=100, flip=True)
     np.testing.assert_array_equal(mirrored, cut[:, ::-1])
+
+
+@pytest.mark.parametrize("size", [96, 128, 512])
+def test_every_row_is_the_one_that_pillow_picks_where_samples_fall_between_two(size: int) -> None:
+    numbers = Image.fromarray(np.arange(1024, dtype=np.int32)[None])
+    for percent in range(13):
+        side = int((1.0 + percent / 100.0) * size)
+        picked = np.asarray(numbers.resize((side, 1), Image.Resampling.NEAREST))[0]
+        np.testing.assert_array_equal(nearest(1024, side), picked)
 
 
 @settings(max_examples=80, deadline=None)

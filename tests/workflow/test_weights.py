@@ -19,7 +19,7 @@ def test_given_weights_score_as_where_they_were_trained_and_nothing_is_trained(c
     )
     changed.config.append(str(changed.folder / "given.yaml"))
     planned = changed.planned("tables")
-    assert planned == {"import_weights": 1, "predict": 1, "score": 1, "table": 1}
+    assert planned == {"import_weights": 1, "predict": 1, "score": 1, "table": 1, "leakage": 1}
     changed.run()
     given, trained = (
         json.loads((changed.folder / FOLD / variant / "fold1/metrics.json").read_text()) for variant in ("given", "ham")
