@@ -78,7 +78,8 @@ def read_grey(dataset: Dataset, image: str) -> Image.Image:
     path = dataset.path(image)
     try:
         with Image.open(path) as file:
-            return file.convert("L") if file.mode != "L" else file.copy()
+            file.load()  # what is read stays when the file is closed: a copy of it is not needed
+            return file if file.mode == "L" else file.convert("L")
     except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
             f"{path}: cannot be read as an image ({error}); unpack its archive again or remove it."
