@@ -22,6 +22,7 @@ except HamError as error:
 FOLDER = f"datasets/{DATASET.name}"
 SOURCES = f"{FOLDER}/.sources"
 DRAWN = f"{FOLDER}/.drawn"
+STORE = f"{FOLDER}/store/{CONFIG.data.store}.json" if CONFIG.data.store else []  # input of what reads images
 ARCHIVES = {name.split(".")[0]: name for name in DATASET.archive_names}  # images_001: images_001.tar.gz
 SHIPPED = files_digest(ROOT / "config/published.csv", *sorted((ROOT / "ham/reporting/templates").iterdir()))
 TRAINED = [name for name, variant in CONFIG.define.variants.items() if variant.weights is None]
