@@ -53,7 +53,7 @@ def own_megabytes(process: int) -> float:
 
 
 def memory(folder: Path) -> None:
-    """Print the memory of a loader process after a twentieth of an epoch, after half of it and at its end."""
+    """Print the memory of a loader process after 20 batches of an epoch, after half of it and at its end."""
     (folder / "images").mkdir(parents=True)
     for number in range(8):
         Image.linear_gradient("L").rotate(45 * number).resize((64, 64)).save(folder / f"{number}.png")
@@ -65,7 +65,7 @@ def memory(folder: Path) -> None:
     batches = iter(training_loader(samples, epochs, 1))
     worker, seen = batches._workers[0].pid, []
     for number, _ in enumerate(batches, 1):
-        if number in (len(epochs) // 20, len(epochs) // 2, len(epochs) - 5):
+        if number in (20, len(epochs) // 2, len(epochs) - 5):
             seen.append(own_megabytes(worker))
     print(f"own memory of a loader process over {NAMES} images: {', '.join(f'{value:.1f}' for value in seen)} MB")
 

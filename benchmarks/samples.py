@@ -2,9 +2,9 @@
 
     python benchmarks/samples.py [FOLDER]
 
-A sample is all that a loader process does for an image: decode it or read it from the store, draw a change, resize, cut,
-mirror, masks of its boxes, and its share of collating a batch. One image in twelve has a box. FOLDER holds grey PNG
-files to take in place of drawn ones.
+A sample is all that a loader process does for an image: decode it or read it from the store, draw a change, resize,
+cut, mirror, masks of its boxes, and its share of collating a batch. One image in twelve has a box. FOLDER holds grey
+PNG files to take in place of drawn ones.
 
 Floor and samples take turns, image by image, in one thread. Medians are of processor time, so that other work on the
 machine does not count; no disk is read (files are in memory after the first round).

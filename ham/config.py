@@ -179,9 +179,9 @@ def describe_dataset(config: Configuration, folder: Path) -> Description:
 
 def check(config: Configuration, dataset: Description) -> None:
     """Checks between the configuration and the data set it is run on; SettingsError holds all mistakes."""
-    problems = []
+    problems = config.data.refusals(dataset)
     lists = {name.removeprefix(LISTS).removesuffix(".txt") for name in dataset.list_names if name.startswith(LISTS)}
-    lists.update(config.data.folds.list_names)
+    lists.update(dataset.made_lists, config.data.folds.list_names)
     for name in config.experiments:
         experiment = config.define.experiments[name]
         for role in ROLES:

@@ -2,6 +2,8 @@
 
 B images, C findings, maps of side h, images of side S. Every ratio is over the whole batch: under data parallelism its
 numerators, denominators and counts are summed over the processes by ``total`` before dividing.
+
+A label may be nan, unknown: cross entropies leave it out; to the losses of maps an unknown finding is an absent one.
 """
 
 from __future__ import annotations
@@ -39,12 +41,23 @@ class Losses(NamedTuple):
 
 
 def classification_loss(logits: Tensor, labels: Tensor, total: Total = alone) -> Tensor:
-    """L_cls and L_abn: cross entropy, mean over all entries of [B, C].
+    """L_cls and L_abn: cross entropy, mean over the known entries of [B, C]; 0 where none is known.
 
     The release takes BCELoss of sigmoids, whose logarithm is clamped at -100: equal for logits within +-37 in float64.
     """
-    summed = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum")
-    return total(summed) / total(logits.new_tensor(float(labels.numel())))
+    known = (~labels.isnan()).to(logits.dtype)
+    summed = F.binary_cross_entropy_with_logits(logits, _without_unknown(labels), weight=known, reduction="sum")
+    return total(summed) / total(known.sum()).clamp(min=1)
+
+
+def abnormality(labels: Tensor) -> Tensor:
+    """[B, C] to [B, 1]: 1 where any finding is present; else nan where one is unknown; else 0."""
+    present = _without_unknown(labels).amax(dim=1, keepdim=True)
+    return present.masked_fill((present == 0) & labels.isnan().any(dim=1, keepdim=True), torch.nan)
+
+
+def _without_unknown(labels: Tensor) -> Tensor:
+    return labels.nan_to_num(nan=0.0)
 
 
 def box_loss(cam: Tensor, supervision: Supervision, settings: LossSettings, total: Total = alone) -> Tensor:
@@ -76,7 +89,7 @@ def attention_bound_loss(
 ) -> Tensor:
     """L_bound: the share of each present finding's map that lies outside the abnormality map.
 
-    ``cam_class`` [B, C, h, h] and ``cam_abnormality`` [B, 1, h, h] raw, ``labels`` [B, C].
+    ``cam_class`` [B, C, h, h] and ``cam_abnormality`` [B, 1, h, h] raw, ``labels`` [B, C] in {0, 1}.
     """
     finding, abnormality = _present(cam_class, cam_abnormality, labels)
     inside = (torch.minimum(finding, abnormality) * soft_mask(finding, settings)).sum(dim=(2, 3))
@@ -109,9 +122,9 @@ def hierarchical_losses(
 ) -> Losses:
     """All five terms and their weighted sum."""
     labels = supervision.labels
-    maps = (output.cam_class, output.cam_abnormality, labels, settings, total)
+    maps = (output.cam_class, output.cam_abnormality, _without_unknown(labels), settings, total)
     terms = {
-        "abnormality": classification_loss(output.logit_abnormality, labels.amax(dim=1, keepdim=True), total),
+        "abnormality": classification_loss(output.logit_abnormality, abnormality(labels), total),
         "classification": classification_loss(output.logit_class, labels, total),
         "box": box_loss(output.cam_class, supervision, settings, total),
         "bound": attention_bound_loss(*maps),

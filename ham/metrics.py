@@ -24,6 +24,12 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(roc_auc_score(labels, scores))
 
 
+def abnormality(labels: np.ndarray) -> np.ndarray:
+    """[N, C] of 1, 0 and nan to [N]: 1 where any finding is present; else nan where one is unknown; else 0."""
+    present = (labels == 1).any(axis=1)
+    return np.where(present, 1.0, np.where(np.isnan(labels).any(axis=1), np.nan, 0.0))
+
+
 def accuracy(labels: np.ndarray, scores: np.ndarray, threshold: float = 0.5) -> float:
     """Share of known labels [N] that ``scores > threshold`` tells right; nan where none is known."""
     known = ~np.isnan(labels)

@@ -38,7 +38,7 @@ class Draw(NamedTuple):
 class Supervision(NamedTuple):
     """What is known of a batch. P supervised pairs: those (image, finding) whose box mask may be used."""
 
-    labels: Tensor  # [B, C] in {0, 1}
+    labels: Tensor  # [B, C] in {0, 1, nan}, nan: unknown
     pair_image: Tensor  # [P] int64, row of the batch
     pair_finding: Tensor  # [P] int64, column of the findings
     pair_mask: Tensor  # [P, S, S] in {0, 1}

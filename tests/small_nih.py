@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from PIL import Image
 
+from ham.datasets.check import check_images
 from ham.datasets.download import fetch
 from ham.datasets.layout import Dataset
 from ham.datasets.nih import convert
@@ -50,7 +51,7 @@ FOLDS = FoldSettings(count=2, validation=0.25)  # a patient to validate, a patie
 def png(value: int = 0, size: int = GRID, mode: str = "L") -> bytes:
     """A PNG image of one shade, ``size`` x ``size``."""
     data = io.BytesIO()
-    colour: Any = value if len(mode) == 1 else (value,) * 3 + (255,) * (len(mode) - 3)
+    colour: Any = value if mode in ("L", "I;16") else (value,) * 3 + (255,) * (len(mode) - 3)
     Image.new(mode, (size, size), colour).save(data, "PNG")
     return data.getvalue()
 
@@ -119,14 +120,16 @@ class Mirror:
         return Description.read(path)
 
     def build(self, partial: bool = False) -> Dataset:
-        """Fetch, unpack, convert and open."""
+        """Fetch, unpack, check, convert and open."""
         description = self.write()
         sources = self.dataset / ".sources"
         for name in (*description.archive_names, *description.table_names, *description.list_names):
             fetch(description.file(name), sources / name, str(self.folder))
-        records = []
+        checks = []
         for name in description.archive_names:
-            records.append(self.dataset / ".unpacked" / f"{name.partition('.')[0]}.csv")
-            unpack(sources / name, self.dataset / "images", records[-1])
-        convert(self.dataset, description, sources, records, partial, "small", FOLDS)
+            record = f"{name.partition('.')[0]}.csv"
+            checks.append(self.dataset / ".checked" / record)
+            unpack(sources / name, self.dataset / "images", self.dataset / ".unpacked" / record)
+            check_images(self.dataset / "images", self.dataset / ".unpacked" / record, checks[-1])
+        convert(self.dataset, description, sources, checks, partial, "small", FOLDS)
         return Dataset.open(self.dataset)

@@ -9,6 +9,7 @@ from golden import reference_inputs
 from golden.files import golden
 
 from ham.losses import (
+    abnormality,
     attention_bound_loss,
     attention_union_loss,
     box_loss,
@@ -185,3 +186,80 @@ def test_losses_do_not_depend_on_the_order_of_the_batch() -> None:
         strict=True,
     ):
         torch.testing.assert_close(before, after)
+
+
+NAN = float("nan")
+
+
+def test_cross_entropy_is_the_mean_over_known_labels_and_gives_no_gradient_to_unknown_ones() -> None:
+    logits = torch.tensor([[0.3, -1.2], [2.0, 0.7]], dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([[1.0, NAN], [NAN, 0.0]], dtype=torch.float64)
+    loss = classification_loss(logits, labels)
+    loss.backward()
+    # -log sigmoid(0.3) and -log(1 - sigmoid(0.7)), over two
+    assert float(loss.detach()) == pytest.approx((np.log1p(np.exp(-0.3)) + np.log1p(np.exp(0.7))) / 2, rel=1e-12)
+    expected = [[(1 / (1 + np.exp(-0.3)) - 1) / 2, 0], [0, 1 / (1 + np.exp(-0.7)) / 2]]
+    np.testing.assert_allclose(logits.grad, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(24, 14), (7, 1), (64, 13)])
+def test_where_every_label_is_known_masking_changes_no_bit(shape: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = (torch.randn(shape, generator=generator) * 5).requires_grad_()
+    labels = (torch.rand(shape, generator=generator) < 0.2).float()
+    found = classification_loss(logits, labels)
+    (gradient,) = torch.autograd.grad(found, logits)
+    plain = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / labels.numel()
+    (expected,) = torch.autograd.grad(plain, logits)
+    assert torch.equal(found, plain)
+    assert torch.equal(gradient, expected)
+
+
+def test_cross_entropy_without_a_known_label_is_zero_and_so_is_its_gradient() -> None:
+    logits = torch.ones(2, 3, requires_grad=True)
+    loss = classification_loss(logits, torch.full((2, 3), NAN))
+    loss.backward()
+    assert float(loss.detach()) == 0
+    assert not logits.grad.any()  # type: ignore[union-attr]
+
+
+def test_an_image_is_abnormal_when_a_finding_is_present_and_unknown_when_only_an_unknown_one_could_be() -> None:
+    labels = torch.tensor([[1.0, NAN], [0.0, NAN], [0.0, 0.0], [NAN, NAN], [1.0, 0.0]])
+    expected = torch.tensor([[1.0], [NAN], [0.0], [NAN], [1.0]])
+    torch.testing.assert_close(abnormality(labels), expected, equal_nan=True)
+
+
+def test_the_losses_of_maps_take_an_unknown_finding_as_absent() -> None:
+    leaves, known = case("a")
+    absent = known.labels == 0
+    assert absent.any()
+    assert (known.labels == 1).any()
+    expected = hierarchical_losses(rectified(leaves), known, LossSettings())
+    (expected.bound + expected.union + expected.box).backward()
+    gradients = {key: value.grad for key, value in leaves.items()}
+
+    leaves, known = case("a")
+    unknown = known._replace(labels=known.labels.masked_fill(absent, NAN))
+    losses = hierarchical_losses(rectified(leaves), unknown, LossSettings())
+    (losses.bound + losses.union + losses.box).backward()
+    for term in ("bound", "union", "box"):
+        assert torch.equal(getattr(losses, term), getattr(expected, term)), term
+    for key, value in leaves.items():
+        torch.testing.assert_close(value.grad, gradients[key], rtol=0, atol=0)
+
+
+def test_every_gradient_is_finite_with_unknown_labels_and_none_passes_through_an_unknown_logit() -> None:
+    leaves, known = case("b")
+    labels = known.labels.clone()
+    labels[0] = NAN  # an image of which nothing is known
+    labels[1, 0] = NAN
+    losses = hierarchical_losses(rectified(leaves), known._replace(labels=labels), LossSettings())
+    losses.total.backward()
+    for key, value in leaves.items():
+        assert value.grad is None or torch.isfinite(value.grad).all(), key
+    logits = leaves["logit_class"].grad
+    assert logits is not None
+    assert torch.equal(logits == 0, labels.isnan())
+    abnormal = leaves["logit_abnormality"].grad
+    assert abnormal is not None
+    assert torch.equal(abnormal == 0, abnormality(labels).isnan())

@@ -8,7 +8,7 @@ import torch
 from golden.files import golden
 
 from ham.maps import predicted_regions
-from ham.metrics import accuracy, auc, mean_defined, mean_published, overlap, share_at_least
+from ham.metrics import abnormality, accuracy, auc, mean_defined, mean_published, overlap, share_at_least
 
 GOLDEN = golden("metrics")
 T_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -63,3 +63,9 @@ def test_an_empty_prediction_scores_zero_not_nan() -> None:
 def test_unknown_labels_are_left_out() -> None:
     labels, scores = np.array([1, 0, np.nan, 0]), np.array([0.9, 0.1, 0.0, 0.2])
     assert (auc(labels, scores), accuracy(labels, scores)) == (1.0, 1.0)
+
+
+def test_an_image_is_abnormal_as_in_the_losses() -> None:
+    nan = float("nan")
+    labels = np.array([[1, nan], [0, nan], [0, 0], [nan, nan]])
+    np.testing.assert_array_equal(abnormality(labels), [1, nan, 0, nan])

@@ -9,7 +9,6 @@ import hashlib
 import logging
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import requests
 
-from ham.datasets.settings import FileEntry
+from ham.datasets.settings import PUBLISHED, FileEntry, is_address
+from ham.datasets.space import need_space
 from ham.errors import DownloadError
 from ham.progress import track
 
@@ -29,7 +29,8 @@ ATTEMPTS = 6  # in a row without a further byte
 PAUSE = 2.0  # seconds before the second attempt, doubled before each further one
 LONGEST_PAUSE = 120.0
 TIMEOUT = (30.0, 90.0)  # seconds to connect, between two bytes
-SPARE = 1 << 28  # bytes of disk left for everything else
+LONGEST = 64 << 30  # bytes taken from a server that does not say how many it has
+LONGEST_SUMS = 16 * MIB  # bytes of a SHA256SUMS
 HEAD = 4096  # bytes that tell the kind of a file
 SUMS = "SHA256SUMS"
 # Compressed transfer would make Range count other bytes than the file's.
@@ -50,16 +51,19 @@ class _InterruptedError(Exception):
     """An attempt that may go better next time."""
 
 
-def fetch(entry: FileEntry, target: Path, mirror: str | None) -> None:
+def fetch(entry: FileEntry, target: Path, mirror: str | None, folder: str | None = None) -> None:
     """Put the verified file of ``entry`` at ``target``.
 
     ``mirror`` is a folder (the file is verified there and linked, never copied or changed), an http(s) address (the
     file is below it) or None (the entry's own address). Verified by the entry's digests, else by the mirror's
-    SHA256SUMS, else for being the kind of file it should be. Raises DownloadError.
+    SHA256SUMS, else for being the kind of file it should be. ``folder`` is one that has the images: a table or list
+    beside them is linked where its digest is right. Raises DownloadError, and EnvironmentProblem for want of room.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if mirror and not re.match(r"https?://", mirror):
+    if folder and _link_beside_images(entry, target, Path(folder).expanduser().absolute()):
+        return
+    if mirror and not is_address(mirror):
         _link(entry, target, Path(mirror).expanduser().absolute())
         return
     address = f"{mirror.rstrip('/')}/{quote(entry.name)}" if mirror else entry.address
@@ -97,8 +101,30 @@ def _link(entry: FileEntry, target: Path, mirror: Path) -> None:
         _verify(source, entry, _expected(entry, sums))
     except OSError as error:
         raise DownloadError(f"{source} cannot be read: {error.strerror or error}") from None
-    if target.exists() and not target.is_symlink() and target.samefile(source):
-        return  # the mirror is the folder that we fill
+    link(source, target)
+
+
+def _link_beside_images(entry: FileEntry, target: Path, folder: Path) -> bool:
+    """Whether ``folder``, in NIH's or the release's layout, has the file of ``entry``; then ``target`` links to it."""
+    name = entry.name.removeprefix(PUBLISHED)
+    for source in (folder / entry.name, folder / name, folder / "ImageSets/Main" / name):
+        if not entry.sha256 or not source.is_file():
+            continue
+        try:
+            _verify(source, entry, _expected(entry, ""))
+        except (DownloadError, OSError) as error:
+            log.warning("%s is not used: %s", source, error)
+            continue
+        link(source, target)
+        return True
+    return False
+
+
+def link(source: Path, target: Path) -> None:
+    """Make ``target`` a link to ``source``; where they are one file already, it is left alone."""
+    in_place = target.name == source.name and target.parent.samefile(source.parent)
+    if in_place or (target.exists() and not target.is_symlink() and target.samefile(source)):
+        return
     temporary = target.with_name(f".{target.name}.link")
     temporary.unlink(missing_ok=True)
     temporary.symlink_to(source)
@@ -205,7 +231,7 @@ def _attempt(entry: FileEntry, part: Path, address: str, size: int | None) -> No
         start, total = _range(response, start)
         if size is not None and total is not None and total != size:
             raise _InterruptedError(f"the server has {total} bytes where {size} are expected")
-        _need_space(part, (total or size or 0) - start)
+        need_space(part.parent, (total or size or 0) - start, entry.name)
         pieces = response.iter_content(PIECE)
         if start == 0:
             first = next(pieces, b"")
@@ -213,16 +239,21 @@ def _attempt(entry: FileEntry, part: Path, address: str, size: int | None) -> No
             if wrong:
                 raise _InterruptedError(f"the server sent {wrong}")
             pieces = _chain(first, pieces)
-        _append(part, pieces, start, total, entry.name)
+        _append(part, pieces, start, total, size or total or LONGEST, entry.name)
     if total is not None and part.stat().st_size != total:
         raise _InterruptedError(f"the connection ended after {part.stat().st_size} of {total} bytes")
 
 
-def _append(part: Path, pieces: Iterator[bytes], start: int, total: int | None, name: str) -> None:
+def _append(part: Path, pieces: Iterator[bytes], start: int, total: int | None, longest: int, name: str) -> None:
+    """Write ``pieces`` behind the first ``start`` bytes of ``part``, which may not have more than ``longest`` then."""
     with open(part, "ab" if start else "wb") as file:
         left = None if total is None else (total - start) // MIB
         for _ in track(_each_mib(pieces, file), f"Downloading {name} (MiB)", left):
-            pass
+            if file.tell() > longest + MIB:
+                break
+    if part.stat().st_size > longest:
+        part.unlink()
+        raise _InterruptedError(f"the server sent more than the {longest} bytes that are expected")
 
 
 def _each_mib(pieces: Iterator[bytes], file: BinaryIO) -> Iterator[int]:
@@ -249,6 +280,8 @@ def _refuse_status(response: requests.Response, address: str, part: Path, start:
         raise _InterruptedError("what was there already does not fit the server's file")
     if status in (408, 425, 429) or status >= 500:
         raise _InterruptedError(f"the server answered {status}")
+    if response.history:  # what the static address leads to is signed and expires
+        raise _InterruptedError(f"what the address redirects to answered {status}")
     raise DownloadError(f"{shown(address)}: the server answered {status} ({response.reason}): check the address")
 
 
@@ -263,15 +296,6 @@ def _range(response: requests.Response, start: int) -> tuple[int, int | None]:
     return 0, int(length) if length.isdecimal() else None  # 200: Range was ignored, all of it comes again
 
 
-def _need_space(part: Path, needed: int) -> None:
-    free = shutil.disk_usage(part.parent).free
-    if needed + SPARE > free:
-        raise DownloadError(
-            f"{part.parent} has {free / 1e9:.1f} GB free and {part.name.removesuffix('.part')} needs "
-            f"{(needed + SPARE) / 1e9:.1f} GB: make room and run again, what is there is kept"
-        )
-
-
 def _remote_sums(mirror: str) -> str:
     """The mirror's SHA256SUMS; empty only when the server says that there is none."""
     address = f"{mirror.rstrip('/')}/{SUMS}"
@@ -279,16 +303,27 @@ def _remote_sums(mirror: str) -> str:
     for attempt in range(ATTEMPTS):
         time.sleep(min(PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) if attempt else 0)
         try:
-            response = requests.get(address, headers=HEADERS, timeout=TIMEOUT)
+            status, content = _answer(address, LONGEST_SUMS)
         except requests.RequestException as error:
             reason = _reason(error)
             continue
-        if response.status_code == 200 and _wrong_kind(SUMS, response.content[:HEAD]) is None:
-            return response.text
-        if response.status_code in (200, 403, 404, 410):
+        if status == 200 and _wrong_kind(SUMS, content[:HEAD]) is None:
+            return content.decode("utf-8", "replace")
+        if status in (200, 403, 404, 410):
             return ""
-        reason = f"the server answered {response.status_code}"
+        reason = f"the server answered {status}"
     raise DownloadError(f"{shown(address)}: {reason}: check mirror (below data:) and the network")
+
+
+def _answer(address: str, longest: int) -> tuple[int, bytes]:
+    """Status and content of a small file."""
+    content = b""
+    with requests.get(address, headers=HEADERS, stream=True, timeout=TIMEOUT) as response:
+        for piece in response.iter_content(PIECE):
+            content += piece
+            if len(content) > longest:
+                raise DownloadError(f"{shown(address)} is longer than any list of checksums: check mirror")
+        return response.status_code, content
 
 
 def shown(address: str) -> str:

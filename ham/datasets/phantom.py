@@ -79,14 +79,14 @@ def planned(settings: PhantomSettings) -> list[Entry]:
     wanted = max(round(settings.images * (1 - settings.normal) * settings.boxed), FOLDS)  # no fold without a test
     test_size = min(round(wanted * 1.17 / max(1 - settings.normal, 0.01)), settings.images * 9 // 10)
     _split(draw, entries, test_size)
-    counts = _deck(draw, settings)
+    counts = finding_counts(draw, settings)
     for entry, count in zip(entries, counts, strict=True):
         entry.findings = [""] * count
     candidates = [entry for entry in entries if entry.test and entry.findings]
     for index in draw.order(len(candidates))[:wanted]:
         candidates[index].boxed = True
-    _give_findings(draw, [entry for entry in entries if entry.boxed])
-    _give_findings(draw, [entry for entry in entries if not entry.boxed])
+    give_findings(draw, [entry.findings for entry in entries if entry.boxed])
+    give_findings(draw, [entry.findings for entry in entries if not entry.boxed])
     return entries
 
 
@@ -118,7 +118,7 @@ def _split(draw: Draw, entries: Sequence[Entry], size: int) -> None:
                 entry.test = True
 
 
-def _deck(draw: Draw, settings: PhantomSettings) -> list[int]:
+def finding_counts(draw: Draw, settings: PhantomSettings) -> list[int]:
     """How many findings each image has: the shares of the settings, shuffled."""
     none, two = round(settings.images * settings.normal), round(settings.images * settings.double)
     two = min(two, settings.images - none)
@@ -126,18 +126,18 @@ def _deck(draw: Draw, settings: PhantomSettings) -> list[int]:
     return [counts[index] for index in draw.order(len(counts))]
 
 
-def _give_findings(draw: Draw, entries: Iterable[Entry]) -> None:
-    """Fill each image's places so that all findings become about equally frequent."""
+def give_findings(draw: Draw, images: Iterable[list[str]]) -> None:
+    """Fill the places of each image's list of findings so that all findings become about equally frequent."""
     used = dict.fromkeys(FINDINGS, 0)
-    for entry in entries:
+    for findings in images:
         chosen: list[str] = []
-        for _ in entry.findings:
+        for _ in findings:
             order = [FINDINGS[index] for index in draw.order(len(FINDINGS))]
             chosen.append(
                 min((finding for finding in order if finding not in chosen), key=lambda finding: used[finding])
             )
             used[chosen[-1]] += 1
-        entry.findings = sorted(chosen)
+        findings[:] = sorted(chosen)
 
 
 def _write_archives(

@@ -23,6 +23,7 @@ Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 Finding = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_ -]*$", max_length=60)]
+Uncertain = Literal["ones", "zeros", "ignore", "paper"]
 Positive = Annotated[int, Field(strict=True, gt=0)]
 
 
@@ -41,6 +42,11 @@ def unsafe(name: str) -> str | None:
     if len(name) > 1000 or any(part in ("", ".", "..") or len(part) > 200 for part in name.split("/")):
         return "has an empty, overlong, '.' or '..' part"
     return None
+
+
+def is_address(place: str) -> bool:
+    """Whether a mirror is an address, or else a folder."""
+    return place.startswith(("http://", "https://"))
 
 
 class FileEntry(_Settings):
@@ -80,15 +86,24 @@ class Description(_Settings):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = Field(
         description="Folder below datasets/."
     )
-    source: Literal["nih"] = Field(description="The form of tables and archives, and so the converter.")
-    drawn: Literal["phantom"] | None = Field(default=None, description="Set when ham draws the distribution itself.")
-    box_grid: Positive = Field(description="Side in pixels of the square images that the boxes refer to.")
+    source: Literal["nih", "chexpert"] = Field(
+        description="The form of tables and images, and so the module of ham.datasets that converts them."
+    )
+    drawn: Literal["phantom", "chexpert_phantom"] | None = Field(
+        default=None, description="Set when ham draws the distribution itself: the module of ham.datasets that does."
+    )
+    box_grid: int = Field(
+        default=0,
+        strict=True,
+        ge=0,
+        description="Side in pixels of the square images that the boxes refer to; 0: each image's own pixels.",
+    )
     findings: tuple[Finding, ...] = Field(min_length=1, description="All findings, in the network's order.")
     boxed_findings: tuple[Finding, ...] = Field(default=(), description="The findings that have boxes.")
     licence: str = Field(description="Terms of use, in words.")
     attribution: str = Field(description="Whom to thank and cite.")
-    archives: tuple[FileEntry, ...] = Field(min_length=1, description="Archives of images.")
-    tables: tuple[FileEntry, ...] = Field(min_length=1, description="Labels, boxes and official lists.")
+    archives: tuple[FileEntry, ...] = Field(default=(), description="Archives of images.")
+    tables: tuple[FileEntry, ...] = Field(default=(), description="Labels, boxes and official lists.")
     lists: tuple[FileEntry, ...] = Field(default=(), description="The authors' lists and boxes, below published/.")
     published_address: Address | None = Field(
         default=None,
@@ -112,6 +127,12 @@ class Description(_Settings):
     def _consistent(self) -> Description:
         _refuse([f for f in self.boxed_findings if f not in self.findings], "in boxed_findings but not in findings")
         _refuse(repeated((*self.archive_names, *self.table_names, *self.list_names)), "given as a file twice")
+        kept_out = ("archives", "lists", "box_grid")
+        if self.source == "chexpert":
+            _refuse([key for key in kept_out if getattr(self, key)], "no key of a CheXpert description")
+        else:
+            needed = ("archives", "tables", "box_grid")
+            _refuse([key for key in needed if not getattr(self, key)], f"needed where the source is {self.source}")
         return self
 
     @classmethod
@@ -141,6 +162,24 @@ class Description(_Settings):
     def list_names(self) -> tuple[str, ...]:
         """The authors' lists and boxes, relative to the mirror: ``published/ImageSets/Main/fold1/test_0_0.2.txt`` …"""
         return tuple(entry.name for entry in self.lists)
+
+    @property
+    def brought(self) -> tuple[str, ...]:
+        """What must be in the folder that the user brings (``data.folder``); nothing where all files are fetched."""
+        return ("train.csv", "valid.csv", "train", "valid") if self.source == "chexpert" else ()
+
+    def lacks(self, folder: str | Path | None) -> str | None:
+        """What of the files to bring is not in ``folder``, in one sentence; None where all of it is."""
+        what = f"the folder that holds {', '.join(self.brought)} of {self.name}"
+        if folder is None:
+            return f"data.folder: give {what} (--config data='{{folder: /path/to/it}}'): it cannot be fetched"
+        absent = [name for name in self.brought if not (Path(folder).expanduser() / name).exists()]
+        return f"data.folder: {folder} has no {' and no '.join(absent)}: give {what}" if absent else None
+
+    @property
+    def made_lists(self) -> tuple[str, ...]:
+        """Lists that conversion makes from the tables, beside the folds by patient."""
+        return ("Main/train", "Main/valid", "bbox/train", "bbox/valid") if self.source == "chexpert" else ()
 
     def file(self, name: str) -> FileEntry:
         """The entry of ``name``, with its address filled in; raises SettingsError when there is none."""
@@ -208,6 +247,22 @@ class DataSettings(_Settings):
         min_length=1,
         description="Folder or http(s) address that holds the distribution; null: the publishers.",
     )
+    folder: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Folder that has the images already: they are linked, and no archive is fetched or unpacked.",
+    )
+    archives: tuple[Positive, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Numbers of the description's archives to take, from 1; null: all. Others' images are absent.",
+    )
+    keep_archives: bool = Field(
+        default=True, strict=True, description="False: an archive is deleted once its images are unpacked."
+    )
+    uncertain: Uncertain = Field(
+        default="paper", description="What CheXpert's uncertain labels are read as; paper: best for each finding."
+    )
     partial: bool = Field(
         default=False, strict=True, description="Go on when images of the tables are absent, and count them."
     )
@@ -221,6 +276,38 @@ class DataSettings(_Settings):
     )
     phantom: PhantomSettings = Field(default=PhantomSettings(), description="Used by drawn data sets only.")
 
+    @field_validator("archives")
+    @classmethod
+    def _each_once(cls, values: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        _refuse([str(value) for value in repeated(values or ())], "given twice")
+        return values
+
+    def archives_of(self, description: Description) -> tuple[str, ...]:
+        """The archives to fetch and unpack: those chosen, or none where a folder has the images."""
+        names = description.archive_names
+        if self.folder is not None:
+            return ()
+        return names if self.archives is None else tuple(names[number - 1] for number in sorted(self.archives))
+
+    def refusals(self, description: Description) -> list[str]:
+        """What cannot be done with this data set, each with the path of its key."""
+        if self.archives is None:
+            return []
+        number = len(description.archives)
+        problems = [
+            f"data.archives: {description.name} has no archive {wanted}, it has {number}"
+            for wanted in self.archives
+            if wanted > number
+        ]
+        if self.folder is not None:
+            problems.append("data.archives: data.folder has the images already, leave one of the two null")
+        elif len(self.archives) < number and not self.partial:
+            problems.append(
+                f"data.archives: with {len(self.archives)} of {number} archives, images will be absent: set "
+                "data.partial: true as well, and every table will say how many were there"
+            )
+        return problems
+
 
 def mistakes(error: ValidationError) -> list[str]:
     """Every mistake of a validation as ``path.of.key: what is wrong``."""
@@ -233,7 +320,7 @@ def mistakes(error: ValidationError) -> list[str]:
     return found
 
 
-def repeated(values: Iterable[str]) -> list[str]:
+def repeated(values: Iterable[Any]) -> list[Any]:
     """The values that occur more than once, each once, in order."""
     return [value for value, times in Counter(values).items() if times > 1]
 

@@ -17,7 +17,6 @@ another training. Boxes stay in pixels of the original images.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -32,12 +31,12 @@ from PIL import Image
 
 from ham.datasets.decoding import read_grey
 from ham.datasets.layout import Dataset, read_list
+from ham.datasets.space import need_space
 from ham.errors import DataError, EnvironmentProblem
 from ham.files import sha256, write_json, write_text, written
 from ham.progress import track
 
 CHUNK = 32  # images that a process decodes before it says so
-SPARE = 1 << 28  # bytes of disk left for everything else
 
 
 def resized(image: Image.Image, side: int) -> Image.Image:
@@ -57,7 +56,7 @@ def write_store(dataset_folder: Path, header: Path, side: int, workers: int = 1)
     header.parent.mkdir(parents=True, exist_ok=True)
     for path in (header, *header.parent.glob(f".{side}-*")):  # the latter: what a killed build left
         path.unlink(missing_ok=True)
-    _need_space(header.parent, len(images) * side**2)
+    need_space(header.parent, len(images) * side**2, "an image store")
     paths = [dataset.path(image) for image in images]
     with written(_pixels(header)) as temporary:
         start = _reserve(temporary, (len(images), side, side))
@@ -139,15 +138,6 @@ def _describe(header: Path, side: int, images: Sequence[str], dataset: Dataset) 
         "list": sha256(_list(header)),
         "pixels": sha256(_pixels(header)),
     }
-
-
-def _need_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed + SPARE > free:
-        raise EnvironmentProblem(
-            f"{folder} has {free / 1e9:.1f} GB free and an image store needs {(needed + SPARE) / 1e9:.1f} GB: "
-            "make room, or set data.store to a smaller side or to null."
-        )
 
 
 def _reserve(path: Path, shape: tuple[int, int, int]) -> int:

@@ -5,26 +5,23 @@ Archives come from elsewhere: a member may name a path outside the folder, be a 
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
 import logging
-import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from ham.datasets.records import LARGEST_IMAGE, write_record
 from ham.datasets.settings import unsafe
+from ham.datasets.space import need_space
 from ham.errors import DataError, EnvironmentProblem
-from ham.files import written
 from ham.progress import track
 
 MIB = 1 << 20
-LARGEST_MEMBER = 64 * MIB  # an NIH image has 0.4 MiB
 LARGEST_ARCHIVE = 64 << 10 << 20  # 64 GiB unpacked; NIH's largest archive has 4
 MOST_MEMBERS = 200_000  # tarfile keeps the header of each
-COLUMNS = ("name", "bytes", "sha256")
 log = logging.getLogger("ham")
 
 
@@ -37,10 +34,11 @@ def unpack(archive: Path, images: Path, record: Path, expected: int | None = Non
     archive, images, record = Path(archive), Path(images), Path(record)
     images.mkdir(parents=True, exist_ok=True)
     record.unlink(missing_ok=True)
+    record.with_name("linked.csv").unlink(missing_ok=True)  # its links are replaced
     rows: dict[str, tuple[str, int, str]] = {}
     try:
         with open(archive, "rb") as raw, _Bounded(fileobj=raw, mode="rb") as stream:
-            _need_space(images, archive.stat().st_size)
+            need_space(images, archive.stat().st_size, f"the content of {archive.name}")  # PNG files hardly shrink
             for name, data in track(_images(stream, archive), f"Unpacking {archive.name}", expected):
                 if name in rows:
                     raise DataError(f"{archive}: two members are named {name}: {_advice(archive)}")
@@ -50,23 +48,8 @@ def unpack(archive: Path, images: Path, record: Path, expected: int | None = Non
         raise DataError(f"{archive} is damaged or incomplete ({error}): {_advice(archive)}") from None
     except OSError as error:
         raise EnvironmentProblem(f"{archive} could not be unpacked to {images}: {error.strerror or error}") from None
-    with written(record) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows.values())
+    write_record(record, rows.values())
     log.info("%s: %d images", archive.name, len(rows))
-
-
-def read_record(record: Path) -> list[tuple[str, int, str]]:
-    """Name, bytes and sha256 of the images that were unpacked, in the archive's order."""
-    try:
-        with open(record, newline="", encoding="utf-8") as file:
-            rows = csv.reader(file)
-            if tuple(next(rows, ())) != COLUMNS:
-                raise ValueError("another header")
-            return [(name, int(size), digest) for name, size, digest in rows]
-    except (OSError, ValueError) as error:
-        raise DataError(f"{record} is no record of an unpacked archive ({error}): remove it and run again") from None
 
 
 class _TooLargeError(Exception):
@@ -77,8 +60,8 @@ class _Bounded(gzip.GzipFile):
     """Decompresses, but neither without end nor much at once: tar headers may claim any size, and zeros pack well."""
 
     def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0 or size > LARGEST_MEMBER:
-            raise _TooLargeError(f"one piece of more than {LARGEST_MEMBER // MIB} MiB")
+        if size is None or size < 0 or size > LARGEST_IMAGE:
+            raise _TooLargeError(f"one piece of more than {LARGEST_IMAGE // MIB} MiB")
         if self.tell() + size > LARGEST_ARCHIVE:
             raise _TooLargeError(f"more than {LARGEST_ARCHIVE // MIB} MiB unpacked")
         return super().read(size)
@@ -108,7 +91,7 @@ def _is_image(member: tarfile.TarInfo, archive: Path) -> bool:
         raise DataError(f"{where} {reason}: {_advice(archive)}")
     if not (member.isreg() or member.isdir()) or member.issparse():
         raise DataError(f"{where} is a link, device or other special file: {_advice(archive)}")
-    if member.size > LARGEST_MEMBER:
+    if member.size > LARGEST_IMAGE:
         raise DataError(f"{where} has {member.size} bytes, more than any image here: {_advice(archive)}")
     base = PurePosixPath(member.name).name
     return member.isreg() and base.lower().endswith(".png") and not base.startswith(".")
@@ -125,12 +108,6 @@ def _place(path: Path, data: bytes) -> None:
     with open(temporary, "xb") as file:
         file.write(data)
     temporary.replace(path)
-
-
-def _need_space(images: Path, size: int) -> None:
-    free = shutil.disk_usage(images).free
-    if size > free:  # PNG files hardly shrink in an archive
-        raise EnvironmentProblem(f"{images} has {free / 1e9:.1f} GB free and needs {size / 1e9:.1f} GB: make room")
 
 
 def _advice(archive: Path) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.metrics import roc_curve
 
 from ham.datasets.layout import Dataset
-from ham.metrics import accuracy, auc, mean_defined, mean_published
+from ham.metrics import abnormality, accuracy, auc, mean_defined, mean_published
 from ham.scoring.settings import ScoringSettings
 
 POINTS = 200  # of a stored ROC curve
@@ -27,8 +27,7 @@ def beside_labels(dataset: Dataset, predictions: pd.DataFrame) -> pd.DataFrame:
     for column, finding in enumerate(dataset.findings):
         table[f"label_{finding}"] = labels[:, column]
         table[f"probability_{finding}"] = predictions[finding].to_numpy()
-    present = (labels == 1).any(axis=1)
-    table["label_abnormality"] = np.where(present, 1.0, np.where(np.isnan(labels).any(axis=1), np.nan, 0.0))
+    table["label_abnormality"] = abnormality(labels)
     table["probability_abnormality"] = predictions["abnormality"].to_numpy()
     return pd.DataFrame(table)
 

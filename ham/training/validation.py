@@ -9,7 +9,7 @@ import torch
 
 from ham.losses import hierarchical_losses
 from ham.maps import predicted_regions
-from ham.metrics import accuracy, auc, mean_defined, mean_published, overlap, share_at_least
+from ham.metrics import abnormality, accuracy, auc, mean_defined, mean_published, overlap, share_at_least
 from ham.network import HierarchicalAttentionNetwork
 from ham.predicting.forward import outputs
 from ham.samples import Batch
@@ -26,14 +26,14 @@ def validate(
 
     Localization is over the pairs whose masks the batches carry: a mean over findings that have such pairs.
     """
-    labels, scores, abnormality, losses = [], [], [], []
+    labels, scores, abnormal, losses = [], [], [], []
     findings, ious, iors = [], [], []
     for batch, output in outputs(network, batches, settings, device):
         supervision = batch.supervision(device)
         losses += [float(hierarchical_losses(output, supervision, settings.loss).total)] * len(batch.labels)
         labels.append(batch.labels.numpy())
         scores.append(torch.sigmoid(output.logit_class).cpu().numpy())
-        abnormality.append(torch.sigmoid(output.logit_abnormality[:, 0]).cpu().numpy())
+        abnormal.append(torch.sigmoid(output.logit_abnormality[:, 0]).cpu().numpy())
         if len(batch.pair_image):
             maps = output.cam_class[supervision.pair_image, supervision.pair_finding]
             regions = predicted_regions(
@@ -45,13 +45,12 @@ def validate(
             iors.append(found.ior)
     truth, probability = np.concatenate(labels), np.concatenate(scores)
     areas = np.array([auc(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])
-    abnormal = np.nanmax(truth, axis=1)
     result = {
         "loss": float(np.mean(losses)),
         "auc": mean_defined(areas),
         "auc_published": mean_published(areas),
         "accuracy": mean_defined(np.array([accuracy(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])),
-        "auc_abnormality": auc(abnormal, np.concatenate(abnormality)),
+        "auc_abnormality": auc(abnormality(truth), np.concatenate(abnormal)),
     }
     if findings:
         column = np.concatenate(findings)

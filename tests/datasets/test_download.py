@@ -5,16 +5,18 @@ from __future__ import annotations
 import gzip
 import hashlib
 import http.server
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ham.datasets import download
+from ham import progress
+from ham.datasets import download, space
 from ham.datasets.download import fetch, shown
 from ham.datasets.settings import FileEntry
-from ham.errors import DownloadError
+from ham.errors import DownloadError, EnvironmentProblem
 
 DATA = gzip.compress(hashlib.shake_256(b"archive").digest(1_500_000))
 PAGE = b"<!DOCTYPE html><html><body>Too many requests</body></html>"
@@ -37,7 +39,9 @@ class Server(http.server.ThreadingHTTPServer):
         self.ranges = True
         self.longest = 1 << 40  # bytes of the longest range that is given
         self.lengths = True
-        self.redirect = False
+        self.endless = False  # sends zeros after the file, without a length
+        self.redirect = False  # to an address that is signed for one request
+        self.expired: set[str] = set()
 
     @property
     def address(self) -> str:
@@ -53,6 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_HEAD(self) -> None:
+        self.server.seen.append((f"HEAD {self.path}", None))
         self.send_error(404)
 
     def do_GET(self) -> None:
@@ -63,7 +68,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", f"/signed{len(server.seen)}{self.path}")
             self.end_headers()
             return
-        path = "/" + self.path.split("/", 2)[2] if self.path.startswith("/signed") else self.path
+        path = self.path
+        if path.startswith("/signed"):
+            if path in server.expired:
+                self.send_error(403)
+                return
+            server.expired.add(path)
+            path = "/" + path.split("/", 2)[2]
         if server.statuses:
             self.send_error(server.statuses.pop(0))
             return
@@ -88,13 +99,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, status: int, data: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)
-        if self.server.lengths:
+        if self.server.lengths and not self.server.endless:
             self.send_header("Content-Length", str(len(data)))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         drop = self.server.drop_after.pop(0) if self.server.drop_after else len(data)
         self.wfile.write(data[:drop])
+        while self.server.endless:
+            try:
+                self.wfile.write(bytes(1 << 20))
+            except OSError:
+                break
         self.close_connection = True
 
 
@@ -205,6 +221,14 @@ def test_a_redirect_is_taken_anew_from_the_static_address(server: Server, tmp_pa
     fetch(entry(server), tmp_path / "a.tar.gz", None)
     assert (tmp_path / "a.tar.gz").read_bytes() == DATA
     assert [path for path, _ in server.seen].count("/a.tar.gz") == 2
+    assert len(server.expired) == 2
+
+
+def test_a_redirect_that_has_expired_is_not_the_end(server: Server, tmp_path: Path) -> None:
+    server.redirect = True
+    server.expired = {"/signed1/a.tar.gz", "/signed3/a.tar.gz"}
+    fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert (tmp_path / "a.tar.gz").read_bytes() == DATA
 
 
 def test_a_busy_server_is_asked_again(server: Server, tmp_path: Path) -> None:
@@ -311,10 +335,48 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest
 def test_a_full_disk_is_said_before_anything_is_fetched(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
-    with pytest.raises(DownloadError, match=r"0\.0 GB free"):
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
+    with pytest.raises(EnvironmentProblem, match=r"0\.0 GB free"):
         fetch(entry(server), tmp_path / "a.tar.gz", None)
     assert only(tmp_path)
+
+
+def test_pauses_between_attempts_grow(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(download.time, "sleep", pauses.append)
+    monkeypatch.setattr(download, "PAUSE", 2.0)
+    server.statuses = [503] * 99
+    with pytest.raises(DownloadError):
+        fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert pauses == [2, 4, 8, 16, 32]
+
+
+def test_a_download_tells_its_rate_and_the_time_left(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(progress, "LOG_EVERY", 0.0)
+    with caplog.at_level("INFO", "ham"):
+        fetch(entry(server), tmp_path / "a.tar.gz", None)
+    assert re.search(r"Downloading a\.tar\.gz \(MiB\): 1 of 1 \(100 %\), .* a second, 0 s left", caplog.text)
+
+
+@pytest.mark.parametrize("size", [len(DATA), None])
+def test_a_server_that_never_ends_is_left(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int | None
+) -> None:
+    monkeypatch.setattr(download, "LONGEST", 4 << 20)
+    server.endless = True
+    with pytest.raises(DownloadError, match=r"the server sent more than the \d+ bytes that are expected"):
+        fetch(entry(server, bytes=size), tmp_path / "a.tar.gz", None)
+    assert only(tmp_path)
+
+
+def test_endless_checksums_are_left_too(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "LONGEST_SUMS", 1 << 20)
+    server.files["/SHA256SUMS"] = b"0"
+    server.endless = True
+    with pytest.raises(DownloadError, match="SHA256SUMS is longer than any list of checksums"):
+        fetch(FileEntry(name="a.tar.gz"), tmp_path / "a.tar.gz", server.address)
 
 
 def test_a_file_without_address_asks_for_a_mirror(tmp_path: Path) -> None:
@@ -389,3 +451,27 @@ def test_a_page_saved_as_an_archive_is_found_without_a_checksum(folder: Path, tm
 def test_a_mirror_that_is_no_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(DownloadError, match=r"mirror .*/nowhere is no folder"):
         fetch(FileEntry(name="a.tar.gz"), tmp_path / "in/a.tar.gz", str(tmp_path / "nowhere"))
+
+
+def test_a_table_beside_the_images_is_used_where_its_digest_is_right(tmp_path: Path) -> None:
+    mirror, images = tmp_path / "mirror", tmp_path / "images"
+    for folder, text in ((mirror, "good"), (images, "other issue"), (images / "ImageSets/Main", "good")):
+        folder.mkdir(parents=True)
+        (folder / "t.csv").write_text(text)
+    known = FileEntry.model_validate({"name": "published/ImageSets/Main/t.csv", "sha256": sha256("good")})
+    fetch(known, tmp_path / "in/a.csv", None, str(images))
+    assert (tmp_path / "in/a.csv").readlink() == images / "ImageSets/Main/t.csv"
+    (images / "ImageSets/Main/t.csv").unlink()
+    official = FileEntry.model_validate({"name": "t.csv", "sha256": sha256("good")})
+    fetch(official, tmp_path / "in/b.csv", str(mirror), str(images))
+    assert (tmp_path / "in/b.csv").readlink() == mirror / "t.csv"
+
+
+def test_a_table_without_a_digest_is_not_taken_from_beside_the_images(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("anything")
+    with pytest.raises(DownloadError, match="has no address"):
+        fetch(FileEntry(name="t.csv"), tmp_path / "in/t.csv", None, str(tmp_path))
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

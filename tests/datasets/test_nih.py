@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
+from PIL import Image
 from small_nih import FOLDS, Mirror, png
 
+from ham.datasets import csv_text, nih
 from ham.datasets.nih import convert
 from ham.errors import DataError
+from ham.samples import read_grey
 
 ENTRIES = "Data_Entry_2017_v2020.csv"
 BOX_LIST = "BBox_List_2017.csv"
@@ -81,7 +87,7 @@ def test_every_issue_of_data_entry_reads_the_same(mirror: Mirror, change) -> Non
             r"line 2: 4 fields, 11 are expected",
         ),
         (ENTRIES, "Mass,0,1,", "Mass,0,,", rf"line 2: {FIRST} has no patient"),
-        (ENTRIES, "Mass", "x," * 1_000_000, "after line 2: no CSV text"),
+        (ENTRIES, "Mass", "x," * 1_000_000, "after line 1: no CSV text"),
         (BOX_LIST, f"{FIRST},Mass", "x.png,Mass", r"line 2: a box for x\.png, an image that Data_Entry does not have"),
         (BOX_LIST, f"{FIRST},Mass", f"{FIRST},Infiltrate", "line 2: a box of Infiltration in .* does not have"),
         (BOX_LIST, f"{FIRST},Mass", f"{FIRST},Edema", "line 2: a box of 'Edema', which is not among"),
@@ -169,34 +175,126 @@ def test_other_pixels_are_another_data_set(mirror: Mirror) -> None:
     assert mirror.build().info["digests"]["images"] != first
 
 
-def test_an_image_of_another_frame_is_refused(mirror: Mirror) -> None:
-    mirror.archives["images_001.tar.gz"][FIRST] = png(0, size=64)
-    with pytest.raises(DataError, match=rf"{FIRST} has 64 x 64 pixels of 8 bit, 32 x 32"):
-        mirror.build()
-
-
-def test_an_image_that_is_no_png_is_refused(mirror: Mirror) -> None:
-    mirror.archives["images_001.tar.gz"][FIRST] = b"\xff\xd8\xff" + b"0" * 40
-    with pytest.raises(DataError, match="is no PNG image"):
-        mirror.build()
-
-
-def test_an_image_lost_after_unpacking_is_noticed(mirror: Mirror) -> None:
+def test_an_image_lost_after_its_check_is_noticed(mirror: Mirror) -> None:
     dataset = mirror.build()
     description = mirror.write()
-    records = sorted((dataset.folder / ".unpacked").iterdir())
+    checks = sorted((dataset.folder / ".checked").iterdir())
     dataset.path("00000002_000.png").write_bytes(b"")
-    with pytest.raises(DataError, match=r"00000002_000\.png has 0 bytes, \d+ were unpacked: remove .*images_001\.csv"):
-        convert(dataset.folder, description, dataset.folder / ".sources", records, False, "small", FOLDS)
+    said = r"00000002_000\.png has 0 bytes, it had \d+ when it was checked: remove images_001\.csv in \.unpacked/"
+    with pytest.raises(DataError, match=said):
+        convert(dataset.folder, description, dataset.folder / ".sources", checks, False, "small", FOLDS)
 
 
 def test_images_that_no_table_knows_are_left_out_and_recorded(mirror: Mirror) -> None:
     mirror.archives["images_002.tar.gz"]["99999999_000.png"] = png(5)
     dataset = mirror.build()
-    assert "99999999_000.png,in archive images_002 but not in Data_Entry,left out" in rows(
-        dataset.folder / "validation.csv"
-    )
+    assert "99999999_000.png,in images_002 but in no table,left out" in rows(dataset.folder / "validation.csv")
     assert dataset.info["counts"]["images"] == 8
+
+
+def test_one_run_names_every_mistake_of_tables_boxes_lists_and_images(mirror: Mirror) -> None:
+    entries, boxes = mirror.files[ENTRIES].decode(), mirror.files[BOX_LIST].decode()
+    mirror.text(ENTRIES, entries.replace("No Finding", "Noise", 1) + entries.splitlines()[1] + "\n")
+    mirror.text(BOX_LIST, boxes.replace("1.5,2.25,10.125,7", "1.5,2.25,30.6,7") + "x.png,Mass,1,2,3,4\n")
+    mirror.text("published/ImageSets/Main/fold1/test_0_0.2.txt", "x.png\ny.png")
+    mirror.text("published/Annotations/BBoxes.json", "[" * 100_000)
+    mirror.archives["images_001.tar.gz"][FIRST] = png(0, size=64)
+    mirror.archives["images_001.tar.gz"]["00000002_000.png"] = png()[:60]
+    mirror.archives["images_002.tar.gz"]["00000004_000.png"] = png(mode="RGBA")
+    del mirror.archives["images_002.tar.gz"]["00000004_001.png"]
+    with pytest.raises(DataError, match=r"data set Small has 9 mistakes, the first is: .*validation\.csv lists all"):
+        mirror.build()
+    found = rows(mirror.dataset / "validation.csv")
+    for said in (
+        "unknown finding 'Noise'",
+        f"{FIRST} stands in line 2 already",
+        "is not inside the image of 32 x 32",
+        "a box for x.png, an image that Data_Entry does not have",
+        "BBoxes.json is not {image: {finding",
+        "entry 1: x.png is no image of Data_Entry, nor are 1 others",
+        "has 64 x 64 pixels, 32 x 32 are expected",
+        "00000002_000.png cannot be used (",
+        "1 of 8 images are missing",
+    ):
+        assert len([row for row in found if said in row]) == 1, said
+    # what was repaired stands below the mistakes
+    assert found[9:] == [
+        ',"1 boxes are of Infiltrate, a finding that Data_Entry does not know",read as Infiltration',
+        '00000004_000.png,"grey as RGBA, 8 bit grey is expected",read as grey: nothing is lost',
+    ]
+    assert not (mirror.dataset / "dataset.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"\xff\xfe" * 99, "cannot be read as a list of images"), (b"x\n" * 200, "it is no list of images")],
+    ids=["binary", "larger than any list"],
+)
+def test_a_list_that_is_none_is_a_mistake(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, content: bytes, said: str
+) -> None:
+    monkeypatch.setattr(nih, "LARGEST_TABLE", 300)
+    mirror.files["published/ImageSets/Main/fold1/test_0_0.2.txt"] = content
+    with pytest.raises(DataError, match=said):
+        mirror.build()
+
+
+def test_a_line_without_end_is_not_read_whole(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    read = csv_text._lines
+
+    def watched(file: TextIO) -> Iterator[str]:
+        for line in read(file):
+            asked.append(len(line))
+            yield line
+
+    monkeypatch.setattr(csv_text, "_lines", watched)
+    mirror.text(ENTRIES, "," * 10_000_000)
+    with pytest.raises(DataError, match="a line of 65536 characters or more"):
+        mirror.build()
+    assert asked == []
+
+
+def test_a_table_that_is_none_ends_in_validation_csv_too(mirror: Mirror) -> None:
+    mirror.text(ENTRIES, "")
+    with pytest.raises(DataError, match="is empty"):
+        mirror.build()
+    assert "is empty" in rows(mirror.dataset / "validation.csv")[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (png(0, size=64), "has 64 x 64 pixels, 32 x 32 are expected"),
+        (png(0, mode="I;16"), "has 16 bit a channel, 8 are expected"),
+        (png()[:-20], "cannot be used"),
+        (b"<html>", "cannot be used (no PNG or JPEG image)"),
+    ],
+    ids=["size", "16 bit", "truncated", "no image"],
+)
+def test_an_image_that_cannot_be_used_is_a_mistake(mirror: Mirror, content: bytes, said: str) -> None:
+    mirror.archives["images_001.tar.gz"][FIRST] = content
+    with pytest.raises(DataError, match="data set Small has a mistake") as caught:
+        mirror.build()
+    assert said in str(caught.value)
+    assert rows(mirror.dataset / "validation.csv")[0].startswith(f"{FIRST},")
+
+
+@pytest.mark.parametrize(
+    ("colour", "repair"),
+    [((9, 9, 9, 255), "nothing is lost"), ((9, 8, 9, 255), "brightness is kept"), ((9, 9, 9, 0), "brightness is kept")],
+)
+def test_an_image_of_another_form_is_read_as_grey_and_recorded(
+    mirror: Mirror, colour: tuple[int, ...], repair: str
+) -> None:
+    data = io.BytesIO()
+    Image.new("RGBA", (32, 32), colour).save(data, "PNG")
+    mirror.archives["images_001.tar.gz"][FIRST] = data.getvalue()
+    dataset = mirror.build()
+    row = [row for row in rows(dataset.folder / "validation.csv") if row.startswith(FIRST)]
+    assert len(row) == 1
+    assert f"read as grey: {repair}" in row[0]
+    assert read_grey(dataset, FIRST).getpixel((0, 0)) == {9: 9, 8: 8}[colour[1]]
 
 
 def test_an_image_in_two_archives_must_be_the_same(mirror: Mirror) -> None:

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import csv
 import gzip
+import http.server
 import json
 import subprocess
 import sys
 import tarfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ham import config
+from ham.datasets.check import check_images
 from ham.datasets.download import fetch
 from ham.datasets.layout import Dataset, Problem
 from ham.datasets.leakage import audit
 from ham.datasets.nih import compare_boxes, convert, read_boxes, read_entries
+from ham.datasets.records import read_checks
 from ham.datasets.settings import Description, FoldSettings
 from ham.datasets.splits import folds_by_patient
 from ham.datasets.unpack import unpack
@@ -40,6 +47,26 @@ BOXES = {  # facts of BBox_List: boxes a finding
 }
 
 
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a server of ``folder``, which no proxy may stand before."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server,
+    ):
+        patch.setenv("NO_PROXY", "127.0.0.1")
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A plain server of files, without lines on the terminal."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
 def description() -> Description:
     return Description.read(Path(__file__).resolve().parents[2] / "config/datasets/nih-sample.yaml")
@@ -58,29 +85,50 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, description: Description) 
     mirror, made = folder / "mirror", folder / "datasets" / description.name
     command = [sys.executable, str(SAMPLE / "build-mirror"), str(mirror), "--limit", "40"]
     subprocess.run(command, check=True, capture_output=True)
-    for name in (*description.archive_names, *description.table_names, *description.list_names):
-        fetch(description.file(name), made / ".sources" / name, str(mirror))
-    records = []
+    with served(mirror) as address:
+        for name in (*description.archive_names, *description.table_names, *description.list_names):
+            fetch(description.file(name), made / ".sources" / name, address)
+    checks = []
     for name in description.archive_names:
-        records.append(made / ".unpacked" / f"{name.partition('.')[0]}.csv")
-        unpack(made / ".sources" / name, made / "images", records[-1])
-    convert(made, description, made / ".sources", records, True, "nih-sample", FoldSettings())
+        record = f"{name.partition('.')[0]}.csv"
+        checks.append(made / ".checked" / record)
+        unpack(made / ".sources" / name, made / "images", made / ".unpacked" / record)
+        check_images(made / "images", made / ".unpacked" / record, checks[-1])
+    convert(made, description, made / ".sources", checks, True, "nih-sample", FoldSettings())
     return Dataset.open(made)
 
 
 def test_the_whole_table_is_read_in_five_seconds(entries_path: Path, description: Description) -> None:
     start = time.perf_counter()
-    table = read_entries(entries_path, description.findings, description.box_grid)
+    table = read_entries(entries_path, description.findings, description.box_grid, [])
     assert time.perf_counter() - start < 5
     assert len(table) == 112_120
     assert table["patient"].nunique() == 30_805
     assert set(table["view"]) == {"PA", "AP"}
 
 
+def test_the_whole_conversion_with_its_folds_takes_five_seconds(dataset: Dataset, description: Description) -> None:
+    checks = sorted((dataset.folder / ".checked").iterdir())
+    start = time.process_time()  # of one core, whoever else is on it
+    convert(dataset.folder, description, dataset.folder / ".sources", checks, True, "nih-sample", FoldSettings())
+    assert time.process_time() - start < 5
+
+
+def test_what_came_over_http_is_verified_whole_and_checked(dataset: Dataset) -> None:
+    sources = dataset.folder / ".sources"
+    assert not any(path.is_symlink() or path.suffix == ".part" for path in sources.rglob("*"))
+    checked = [image for path in (dataset.folder / ".checked").iterdir() for image in read_checks(path)]
+    assert {(image.width, image.form, image.problem) for image in checked} == {(1024, "grey", "")}
+    assert len(checked) == 40
+    with open(dataset.folder / "validation.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["problem"] for row in rows] == ["123 boxes are of Infiltrate, a finding that Data_Entry does not know"]
+
+
 def test_the_published_boxes_are_ours_to_the_last_digit(
     entries_path: Path, description: Description, tmp_path: Path
 ) -> None:
-    table = read_entries(entries_path, description.findings, description.box_grid)
+    table = read_entries(entries_path, description.findings, description.box_grid, [])
     problems: list[Problem] = []
     boxes = read_boxes(SAMPLE / "tables/BBox_List_2017.csv", description, table, problems)
     with tarfile.open(SAMPLE / "tables/published-lists.tar.xz") as lists:
@@ -127,7 +175,7 @@ def test_the_lists_are_byte_identical_to_the_authors(dataset: Dataset) -> None:
 def test_folds_by_patient_of_the_whole_table_take_seconds_and_are_even(
     entries_path: Path, description: Description
 ) -> None:
-    table = read_entries(entries_path, description.findings, description.box_grid)
+    table = read_entries(entries_path, description.findings, description.box_grid, [])
     boxes = read_boxes(SAMPLE / "tables/BBox_List_2017.csv", description, table, [])
     start = time.perf_counter()
     lists = folds_by_patient(table, boxes, FoldSettings())

@@ -75,6 +75,30 @@ def test_the_phantom_is_drawn_and_has_the_lists_of_the_paper(root: Path) -> None
     assert phantom.table_names == nih.table_names
 
 
+def test_chexpert_has_thirteen_findings_nine_of_them_with_boxes_and_is_brought_by_the_user(root: Path) -> None:
+    chexpert = Description.read(root / "config/datasets/chexpert.yaml")
+    assert len(chexpert.findings) == 13
+    assert len(chexpert.boxed_findings) == 9
+    assert chexpert.brought == ("train.csv", "valid.csv", "train", "valid")
+    assert (chexpert.archives, chexpert.box_grid) == ((), 0)
+    assert Description.model_validate(chexpert.model_dump(mode="json")) == chexpert
+    phantom = Description.read(root / "config/datasets/chexpert-phantom.yaml")
+    assert phantom.drawn == "chexpert_phantom"
+    assert set(phantom.findings) <= set(chexpert.findings)
+
+
+def test_what_a_folder_lacks_of_chexpert_is_said_in_one_sentence(root: Path, tmp_path: Path) -> None:
+    chexpert = Description.read(root / "config/datasets/chexpert.yaml")
+    assert "cannot be fetched" in str(chexpert.lacks(None))
+    for name in ("train", "valid"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "train.csv").touch()
+    said = str(chexpert.lacks(tmp_path))
+    assert said.startswith(f"data.folder: {tmp_path} has no valid.csv: give the folder that holds train.csv")
+    (tmp_path / "valid.csv").touch()
+    assert chexpert.lacks(str(tmp_path)) is None
+
+
 def test_all_mistakes_are_said_at_once_with_their_keys(tmp_path: Path) -> None:
     path = described(tmp_path, box_grid="large", findngs=["Mass"], archives=[{"name": "../a.gz", "md5": "abc"}])
     with pytest.raises(SettingsError) as caught:
@@ -91,6 +115,9 @@ def test_all_mistakes_are_said_at_once_with_their_keys(tmp_path: Path) -> None:
         ({"findings": ["Mass", "mean"]}, "mean: a word that ham's own tables use"),
         ({"archives": ["a.tar.gz", "a.tar.gz"]}, "a.tar.gz: given as a file twice"),
         ({"lists": ["ImageSets/a.txt"]}, "ImageSets/a.txt: not below published/"),
+        ({"archives": []}, "archives: needed where the source is nih"),
+        ({"box_grid": None}, "box_grid:"),
+        ({"source": "chexpert"}, "archives, box_grid: no key of a CheXpert description"),
         ({"name": "../up"}, "name:"),
         ({"box_grid": 0}, "box_grid:"),
         ({"like": "nowhere"}, "nowhere.yaml: no such data set description"),
@@ -132,13 +159,47 @@ def test_ordinary_names_are_safe() -> None:
 
 
 def test_settings_refuse_wrong_keys_types_and_values() -> None:
-    for wrong in ({"miror": "x"}, {"partial": "yes"}, {"phantom": {"images": "many"}}, {"phantom": {"seed": -1}}):
+    for wrong in (
+        {"archives": []},
+        {"archives": [0]},
+        {"archives": [1, 1]},
+        {"archives": ["1"]},
+        {"folder": ""},
+        {"keep_archives": "no"},
+        {"miror": "x"},
+        {"partial": "yes"},
+        {"phantom": {"images": "many"}},
+        {"phantom": {"seed": -1}},
+        {"uncertain": "maybe"},
+    ):
         with pytest.raises(ValidationError):
             DataSettings.model_validate(wrong)
     with pytest.raises(ValidationError, match="patients may not exceed images"):
         PhantomSettings(images=50, patients=60)
     with pytest.raises(ValidationError, match="together at most 1"):
         PhantomSettings(normal=0.6, double=0.6)
+
+
+def test_chosen_archives_are_taken_by_number_and_in_order(root: Path) -> None:
+    nih = Description.read(root / "config/datasets/nih.yaml")
+    assert DataSettings().archives_of(nih) == nih.archive_names
+    assert DataSettings(archives=(12, 2)).archives_of(nih) == ("images_002.tar.gz", "images_012.tar.gz")
+    assert DataSettings(folder="/data").archives_of(nih) == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"archives": [1, 13], "partial": True}, "data.archives: NIHChestXray14 has no archive 13, it has 12"),
+        ({"archives": [1, 2]}, "with 2 of 12 archives, images will be absent: set data.partial: true"),
+        ({"archives": [1], "folder": "/data"}, "data.folder has the images already"),
+    ],
+)
+def test_a_choice_of_archives_that_cannot_be_is_refused(root: Path, data: dict[str, object], said: str) -> None:
+    nih = Description.read(root / "config/datasets/nih.yaml")
+    assert [said in problem for problem in DataSettings.model_validate(data).refusals(nih)] == [True]
+    assert DataSettings(archives=tuple(range(1, 13))).refusals(nih) == []
+    assert DataSettings(archives=(3,), partial=True).refusals(nih) == []
 
 
 def test_the_snakefile_can_read_descriptions_without_the_heavy_packages(root: Path) -> None:

@@ -102,7 +102,7 @@ def test_an_image_that_cannot_be_read_is_named_and_nothing_is_left(dataset: Data
 
 
 def test_a_full_disk_is_noticed_before_the_first_image(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**30, 2**30 - 2, 2))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**30, 2**30 - 2, 2))  # type: ignore[attr-defined]
     monkeypatch.setattr(store, "_fill", lambda *_: pytest.fail("it started"))
     with pytest.raises(EnvironmentProblem, match=r"has 0.0 GB free and an image store needs 0.3 GB: make room"):
         write_store(dataset.folder, dataset.folder / f"store/{SIDE}.json", SIDE)

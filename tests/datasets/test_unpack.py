@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from small_nih import archive, png
 
+from ham.datasets import space
 from ham.datasets import unpack as module
-from ham.datasets.unpack import read_record, unpack
+from ham.datasets.records import read_record
+from ham.datasets.unpack import unpack
 from ham.errors import DataError, EnvironmentProblem
 
 
@@ -67,7 +69,13 @@ def test_no_member_leaves_the_folder(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "evil.png").exists()
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.GNUTYPE_SPARSE])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE),
+        tarfile.GNUTYPE_SPARSE,
+    ],
+)
 def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes) -> None:
     member = tarfile.TarInfo("images/evil.png")
     member.type = kind
@@ -193,7 +201,7 @@ def test_an_archive_can_be_unpacked_again(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_before_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = archive(tmp_path / "a.tar.gz", [("images/1.png", png(1))])
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10}))
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10}))
     with pytest.raises(EnvironmentProblem, match=r"0\.0 GB free"):
         run(path, tmp_path / "out")
 
@@ -201,5 +209,5 @@ def test_a_full_disk_is_said_before_unpacking(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize("text", ["", "a,b\n", "name,bytes,sha256\na.png,many,0\n", "name,bytes,sha256\na.png\n"])
 def test_a_record_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "record.csv").write_text(text)
-    with pytest.raises(DataError, match=r"record\.csv is no record"):
+    with pytest.raises(DataError, match=r"record\.csv is no record of images"):
         read_record(tmp_path / "record.csv")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ham.datasets.check import check_images
 from ham.datasets.download import fetch
 from ham.datasets.nih import convert
 from ham.datasets.phantom import write_distribution
@@ -24,9 +25,11 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, sources = base / "Phantom", base / "Phantom/.sources"
     for name in (*description.archive_names, *description.table_names, *description.list_names):
         fetch(description.file(name), sources / name, str(base / "mirror"))
-    records = []
+    checks = []
     for name in description.archive_names:
-        records.append(folder / f".unpacked/{name.split('.')[0]}.csv")
-        unpack(sources / name, folder / "images", records[-1])
-    convert(folder, description, sources, records, False, "phantom", FoldSettings())
+        record = f"{name.split('.')[0]}.csv"
+        checks.append(folder / ".checked" / record)
+        unpack(sources / name, folder / "images", folder / ".unpacked" / record)
+        check_images(folder / "images", folder / ".unpacked" / record, checks[-1])
+    convert(folder, description, sources, checks, False, "phantom", FoldSettings())
     return folder

@@ -67,6 +67,30 @@ def test_the_ablations_train_and_fetch_no_checkpoint(paper: Checkout) -> None:
     assert "import_weights" not in paper.planned("ablations")
 
 
+def test_chexpert_is_six_trainings_and_is_planned_without_its_files(paper: Checkout) -> None:
+    paper.config = ["--configfile", "config/config.yaml", "config/chexpert.yaml"]
+    found = paper.planned()
+    assert (found["train"], found["predict"], found["score"], found["table"]) == (6, 6, 6, 2)
+    assert (found["fetch_boxes"], found["convert_chexpert"]) == (1, 1)
+    assert not {"fetch_archive", "unpack", "convert", "draw_chexpert_phantom"} & set(found)
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ([], "data.folder: give the folder that holds"),
+        (["data={folder: /nowhere}"], "/nowhere has no train.csv and no"),
+    ],
+)
+def test_chexpert_is_not_begun_without_its_files(paper: Checkout, folder: list[str], said: str) -> None:
+    words = ["datasets", "--configfile", "config/chexpert.yaml", "--cores", "1"]
+    done = paper.snakemake(*words, *(["--config", *folder] if folder else []), check=False)
+    assert done.returncode != 0
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout
+    assert not (paper.work / "datasets").exists()
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [
@@ -96,5 +120,13 @@ def test_formatting_is_snakefmts(paper: Checkout) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_lint_has_nothing_to_say(paper: Checkout) -> None:
-    assert "good condition" in paper.snakemake("--lint").stdout
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--configfile", "config/chexpert.yaml"],
+        ["--configfile", "config/chexpert.yaml", "--config", "dataset=chexpert-phantom"],
+    ],
+)
+def test_lint_has_nothing_to_say(paper: Checkout, words: list[str]) -> None:
+    assert "good condition" in paper.snakemake("--lint", *words).stdout

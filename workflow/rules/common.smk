@@ -23,7 +23,8 @@ FOLDER = f"datasets/{DATASET.name}"
 SOURCES = f"{FOLDER}/.sources"
 DRAWN = f"{FOLDER}/.drawn"
 STORE = f"{FOLDER}/store/{CONFIG.data.store}.json" if CONFIG.data.store else []  # input of what reads images
-ARCHIVES = {name.split(".")[0]: name for name in DATASET.archive_names}  # images_001: images_001.tar.gz
+ARCHIVES = {name.split(".")[0]: name for name in CONFIG.data.archives_of(DATASET)}  # images_001: images_001.tar.gz
+PARTS = [*ARCHIVES] or ["linked"]  # records of images: one an archive, or one of the folder that has them already
 SHIPPED = files_digest(ROOT / "config/published.csv", *sorted((ROOT / "ham/reporting/templates").iterdir()))
 TRAINED = [name for name, variant in CONFIG.define.variants.items() if variant.weights is None]
 GIVEN = [name for name in CONFIG.define.variants if name not in TRAINED]  # variants that come with their weights
@@ -80,6 +81,11 @@ def weights_source(wildcards):
 def drawn(name):
     """Input of a file's transfer where ham draws the distribution itself."""
     return f"{DRAWN}/{name}" if DATASET.drawn else []
+
+
+def archive_file(path):
+    """Output of an archive's transfer: deleted once its images are unpacked where the configuration says so."""
+    return path if CONFIG.data.keep_archives else temp(path)
 
 
 def entries(names):
@@ -140,5 +146,6 @@ wildcard_constraints:
     variant=one_of(CONFIG.define.variants),
     split=one_of(split for item in CONFIG.define.experiments.values() for split in item.splits),
     archive=one_of(ARCHIVES),
+    part=one_of(PARTS),
     figure=one_of(FIGURES),
     drive=one_of(CONFIG.drive_files()),

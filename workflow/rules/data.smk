@@ -27,7 +27,7 @@ rule fetch_archive:
     input:
         lambda wildcards: drawn(ARCHIVES[wildcards.archive]),
     output:
-        f"{SOURCES}/{{archive}}.tar.gz",
+        archive_file(f"{SOURCES}/{{archive}}.tar.gz"),
     log:
         f"results/{CONFIG.dataset}/logs/fetch_archive/{{archive}}.log",
     conda:
@@ -36,6 +36,7 @@ rule fetch_archive:
         entries=lambda wildcards: entries([ARCHIVES[wildcards.archive]]),
         # A function of the output is not tracked: files are verified, so another mirror must not fetch 45 GB again.
         mirror=lambda wildcards, output: CONFIG.data.mirror,
+        room=lambda wildcards, output: {"archives": entries(ARCHIVES.values()), "keep": CONFIG.data.keep_archives},
     message:
         "Fetching and verifying {wildcards.archive}"
     script:
@@ -55,6 +56,7 @@ rule fetch_tables:
         entries=entries((*DATASET.table_names, *DATASET.list_names)),
         # A function of the output is not tracked: files are verified, so another mirror must not fetch 45 GB again.
         mirror=lambda wildcards, output: CONFIG.data.mirror,
+        folder=lambda wildcards, output: CONFIG.data.folder,
     message:
         "Fetching and verifying tables and lists"
     script:
@@ -68,6 +70,7 @@ rule unpack:
         record=f"{FOLDER}/.unpacked/{{archive}}.csv",
     log:
         f"results/{CONFIG.dataset}/logs/unpack/{{archive}}.log",
+    priority: 1  # before further transfers: where archives are deleted, that makes room
     conda:
         "../../envs/environment.yaml"
     params:
@@ -78,17 +81,51 @@ rule unpack:
         "../scripts/unpack.py"
 
 
+rule link_images:
+    output:
+        record=f"{FOLDER}/.unpacked/linked.csv",
+    log:
+        f"results/{CONFIG.dataset}/logs/link_images.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        folder=CONFIG.data.folder,
+    message:
+        "Linking the images of {params.folder}"
+    script:
+        "../scripts/link_images.py"
+
+
+rule check_images:
+    input:
+        record=f"{FOLDER}/.unpacked/{{part}}.csv",
+    output:
+        checks=f"{FOLDER}/.checked/{{part}}.csv",
+    log:
+        f"results/{CONFIG.dataset}/logs/check_images/{{part}}.log",
+    conda:
+        "../../envs/environment.yaml"
+    threads: 4 if ARCHIVES else 16
+    params:
+        code=source_digest("ham.datasets.check"),
+    message:
+        "Checking the images of {wildcards.part}"
+    script:
+        "../scripts/check_images.py"
+
+
+# validation.csv is written too and no declared output: Snakemake deletes those of a job that fails, when it is needed most.
 rule convert:
     input:
         sources=[f"{SOURCES}/{name}" for name in (*DATASET.table_names, *DATASET.list_names)],
-        records=[f"{FOLDER}/.unpacked/{name}.csv" for name in ARCHIVES],
+        checks=[f"{FOLDER}/.checked/{part}.csv" for part in PARTS],
     output:
         [
             f"{FOLDER}/{name}"
             for name in (
                 "images.csv",
                 "missing.csv",
-                "validation.csv",
+                "present.csv",
                 "Annotations/Tags.json",
                 "Annotations/BBoxes.json",
                 *(name.removeprefix("published/") for name in DATASET.list_names if "ImageSets" in name),

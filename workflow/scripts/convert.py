@@ -14,7 +14,7 @@ if __name__ == "__main__":
             folder,
             Description.model_validate(snakemake.params.description),
             folder / ".sources",
-            [Path(record) for record in snakemake.input.records],
+            [Path(record) for record in snakemake.input.checks],
             snakemake.params.partial,
             snakemake.config["dataset"],
             FoldSettings.model_validate(snakemake.params.folds),

@@ -8,8 +8,13 @@ if __name__ == "__main__":
     with job(snakemake):
         from ham.datasets.download import fetch
         from ham.datasets.settings import FileEntry
+        from ham.datasets.space import need_space_for_all
 
+        room, folder = snakemake.params.get("room"), snakemake.params.get("folder")
+        drawn = str(snakemake.input[0]).split("/.drawn/")[0] + "/.drawn" if snakemake.input else None
+        mirror = drawn or snakemake.params.mirror
+        if room:
+            archives = [FileEntry.model_validate(given) for given in room["archives"]]
+            need_space_for_all(Path(snakemake.output[0]).parents[1], archives, mirror, room["keep"])
         for given, target in zip(snakemake.params.entries, snakemake.output, strict=True):
-            entry = FileEntry.model_validate(given)
-            drawn = str(snakemake.input[0]).split("/.drawn/")[0] + "/.drawn" if snakemake.input else None
-            fetch(entry, Path(target), drawn or snakemake.params.mirror)
+            fetch(FileEntry.model_validate(given), Path(target), mirror, folder)

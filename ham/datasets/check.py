@@ -1,0 +1,99 @@
+"""The full check: every image is read and decoded once, and what it is goes to a record that conversion judges."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from PIL import Image, ImageChops, UnidentifiedImageError
+
+from ham.datasets.records import DEEP, GREY, LARGEST_IMAGE, Checked, read_record, write_checks
+from ham.errors import EnvironmentProblem
+from ham.progress import track
+
+MOST_PIXELS = 64 << 20  # NIH: 1 Mi, CheXpert: about 9 Mi; a file of some kB may claim thousands of Mi
+WORTH_A_PROCESS = 500  # images; starting one takes as long as decoding some hundred
+log = logging.getLogger("ham")
+
+
+def check_images(images: Path, record: Path, output: Path, workers: int = 1) -> None:
+    """Check every image of ``record`` (written by unpacking or linking) below ``images``, and write ``output``.
+
+    ``output`` is a csv with the fields of :class:`Checked`, in the record's order. A bad image is no error here: it has
+    its problem in the file, so that all are found at once. ``workers`` processes share the images.
+    """
+    rows = read_record(record)
+    workers = min(workers, len(rows) // WORTH_A_PROCESS)
+    found = list(track(_in_parallel(Path(images), rows, workers), f"Checking {Path(record).stem}", len(rows)))
+    write_checks(output, found)
+    log.info("%s: %d images, %d cannot be read", Path(record).stem, len(found), sum(bool(c.problem) for c in found))
+
+
+def _in_parallel(images: Path, rows: Sequence[tuple[str, int, str]], workers: int) -> Iterator[Checked]:
+    """Results in the order of ``rows``. Processes are spawned: forking one that has threads may hang."""
+    look = partial(_look, images)
+    if workers <= 1:
+        yield from map(look, rows)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            yield from pool.map(look, rows, chunksize=32)
+        except BrokenProcessPool as problem:
+            raise EnvironmentProblem(
+                f"one of {workers} processes checking images was ended from outside, most likely for want of memory: "
+                "run it with fewer threads"
+            ) from problem
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _look(images: Path, row: tuple[str, int, str]) -> Checked:
+    name, size, digest = row
+    found, width, height, form = "", 0, 0, ""
+    try:
+        with open(images / name, "rb") as file:
+            data = file.read(LARGEST_IMAGE + 1)
+        if len(data) > LARGEST_IMAGE:
+            raise ValueError(f"more than {LARGEST_IMAGE >> 20} MiB")
+        found = hashlib.sha256(data).hexdigest()
+        if len(data) != size or found != (digest or found):
+            raise ValueError("other bytes than were unpacked")
+        width, height, form = _decoded(data)
+        problem = ""
+    except UnidentifiedImageError:  # its own text holds an address in memory
+        problem = "cannot be used (no PNG or JPEG image)"
+    except Exception as error:  # a damaged file makes Pillow raise whatever its parsers come upon
+        text = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
+        problem = f"cannot be used ({text or type(error).__name__})"
+    return Checked(name, size, found, width, height, form, problem)
+
+
+def _decoded(data: bytes) -> tuple[int, int, str]:
+    """Width, height and form of an image file, decoded to its last pixel."""
+    with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise ValueError(f"{width} x {height} pixels, more than any radiograph")
+        deep = image.format == "PNG" and data[24] == 16  # Pillow reduces some of these to 8 bit without a word
+        image.verify()  # the checksum of each chunk, which decoding passes over
+    with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+        image.load()
+        return width, height, DEEP if deep else _form(image)
+
+
+def _form(image: Image.Image) -> str:
+    if image.mode == "L":
+        return GREY
+    red, green, blue, alpha = image.convert("RGBA").split()
+    if alpha.getextrema()[0] != 255:
+        return f"transparent as {image.mode}"
+    same = not ImageChops.difference(red, green).getbbox() and not ImageChops.difference(red, blue).getbbox()
+    return f"{GREY if same else 'colour'} as {image.mode}"

@@ -1,0 +1,77 @@
+"""The records of a data set's images: what was unpacked or linked, and what the check of each found."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from ham.errors import DataError
+from ham.files import written
+
+LARGEST_IMAGE = 64 << 20  # bytes; an NIH image has 0.4 MiB
+UNPACKED = ("name", "bytes", "sha256")
+GREY, DEEP = "grey", "16 bit"  # forms of an image
+
+
+class Checked(NamedTuple):
+    """What an image file is.
+
+    ``form`` is "grey" (8 bit), "grey as RGBA" (or another mode, but nothing is lost in grey), "colour as RGB",
+    "transparent as RGBA" or "16 bit". ``problem`` is empty for a file that can be decoded whole.
+    """
+
+    image: str
+    bytes: int
+    sha256: str
+    width: int
+    height: int
+    form: str
+    problem: str
+
+
+def write_record(record: Path, rows: Iterable[tuple[str, int, str]]) -> None:
+    """Write name, bytes and sha256 (blank: not taken yet) of the images that were unpacked or linked, in that order."""
+    _write(record, UNPACKED, rows)
+
+
+def read_record(record: Path) -> list[tuple[str, int, str]]:
+    """What :func:`write_record` wrote."""
+    with _reading(record, UNPACKED) as rows:
+        return [(name, int(size), digest) for name, size, digest in rows]
+
+
+def write_checks(record: Path, rows: Iterable[Checked]) -> None:
+    """Write what the check found, in the order of the images' record."""
+    _write(record, Checked._fields, rows)
+
+
+def read_checks(record: Path) -> list[Checked]:
+    """What :func:`write_checks` wrote."""
+    with _reading(record, Checked._fields) as rows:
+        return [
+            Checked(image, int(size), digest, int(width), int(height), form, problem)
+            for image, size, digest, width, height, form, problem in rows
+        ]
+
+
+def _write(record: Path, header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:
+    with written(record) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+@contextmanager
+def _reading(record: Path, header: Sequence[str]) -> Iterator[Iterator[list[str]]]:
+    """The rows below ``header``; DataError for a file that has others."""
+    try:
+        with open(record, newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            if next(rows, None) != [*header]:
+                raise ValueError("another header")
+            yield rows
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f"{record} is no record of images ({error}): remove it and run again") from None

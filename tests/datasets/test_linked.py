@@ -1,0 +1,121 @@
+"""Images that are there already: each layout people have, linked and left as it is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from small_nih import FOLDS, Mirror, png
+
+from ham.datasets.check import check_images
+from ham.datasets.layout import Dataset
+from ham.datasets.linked import link_images
+from ham.datasets.nih import convert
+from ham.datasets.records import read_record
+from ham.errors import DataError
+
+A, B = "00000001_000.png", "00000001_001.png"
+LAYOUTS = {
+    "release": {f"images/{A}": png(1), f"images/{B}": png(2), f"masks/{A}": png(9), "ImageSets/Main/a.txt": b"x"},
+    "nih": {f"images/{A}": png(1), f"images/{B}": png(2), "BBox_List_2017.csv": b"x", "train_val_list.txt": b"x"},
+    "kaggle": {f"images_001/images/{A}": png(1), f"images_002/images/{B}": png(2), "sample/labels.csv": b"x"},
+    "flat": {A: png(1), B: png(2)},
+    "any tree": {f"p1/study/{A}": png(1), f"p2/{B}": png(2), f".trash/{A}": png(9), f"p2/._{B}": b"fork"},
+}
+
+
+def tree(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def state(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def linked(source: Path, made: Path) -> dict[str, bytes]:
+    link_images(source, made / "images", made / ".unpacked/linked.csv")
+    record = read_record(made / ".unpacked/linked.csv")
+    assert [digest for _, _, digest in record] == [""] * len(record)
+    found = {name: (made / "images" / name).read_bytes() for name, _, _ in record}
+    assert {name: len(content) for name, content in found.items()} == {name: size for name, size, _ in record}
+    return found
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_is_recognised_and_linked_and_never_changed(tmp_path: Path, layout: str) -> None:
+    source = tree(tmp_path / "there", LAYOUTS[layout])
+    before = state(source)
+    for _ in range(2):
+        assert linked(source, tmp_path / "made") == {A: png(1), B: png(2)}
+    assert all((tmp_path / "made/images" / name).is_symlink() for name in (A, B))
+    assert state(source) == before
+
+
+def test_linked_images_go_through_check_and_conversion_without_an_archive(mirror: Mirror) -> None:
+    expected = mirror.build()
+    images = {name: content for members in mirror.archives.values() for name, content in members.items()}
+    source = tree(mirror.root / "kaggle", {f"images_001/images/{name}": content for name, content in images.items()})
+    description, made = mirror.write(), mirror.root / "linked"
+    linked(source, made)
+    check_images(made / "images", made / ".unpacked/linked.csv", made / ".checked/linked.csv")
+    convert(made, description, mirror.dataset / ".sources", [made / ".checked/linked.csv"], False, "small", FOLDS)
+    dataset = Dataset.open(made)
+    assert dataset.info["digests"] == expected.info["digests"]
+    assert dataset.info["sources"][0] == {"file": "a folder of images", "images": 8}
+    assert str(source) not in (made / "dataset.json").read_text()
+
+
+def test_links_in_the_folder_are_followed_and_a_circle_ends(tmp_path: Path) -> None:
+    disk = tree(tmp_path / "disk", {f"part/{A}": png(1), B: png(2)})
+    source = tree(tmp_path / "there", {"readme.txt": b"x"})
+    (source / "part").symlink_to(disk / "part")
+    (source / B).symlink_to(disk / B)
+    (source / "again").symlink_to(source)
+    assert linked(source, tmp_path / "made") == {A: png(1), B: png(2)}
+
+
+def test_a_link_to_nothing_and_a_device_are_no_images(tmp_path: Path) -> None:
+    source = tree(tmp_path / "there", {A: png(1)})
+    (source / B).symlink_to(tmp_path / "nowhere")
+    (source / "00000002_000.png").symlink_to("/dev/zero")
+    os.mkfifo(source / "00000003_000.png")
+    assert linked(source, tmp_path / "made") == {A: png(1)}
+
+
+def test_one_name_twice_must_be_the_same_image(tmp_path: Path) -> None:
+    source = tree(tmp_path / "there", {f"a/{A}": png(1), f"b/{A}": png(1)})
+    assert linked(source, tmp_path / "made") == {A: png(1)}
+    (source / "b" / A).write_bytes(png(2))
+    with pytest.raises(DataError, match=rf"a/{A} and .*b/{A} have one name and different content: keep one of them"):
+        linked(source, tmp_path / "made")
+
+
+@pytest.mark.parametrize(("name", "said"), [("nowhere", "is no folder"), ("empty", "has no images")])
+def test_a_folder_without_images_is_named(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=rf"{name} .*{said}|{name} {said}"):
+        linked(tmp_path / name, tmp_path / "made")
+
+
+def test_a_folder_that_is_the_data_set_itself_stays_as_it_is(tmp_path: Path) -> None:
+    disk = tree(tmp_path / "disk", {B: png(2)})
+    made = tree(tmp_path / "made", {f"images/{A}": png(1)})
+    (made / "images" / B).symlink_to(disk / B)
+    assert linked(made, made) == {A: png(1), B: png(2)}
+    assert not (made / "images" / A).is_symlink()
+    assert (made / "images" / B).readlink() == disk / B
+
+
+def test_links_replace_what_was_unpacked_and_its_record(mirror: Mirror) -> None:
+    made = mirror.build().folder
+    source = tree(mirror.root / "there", {A: png(77)})
+    assert linked(source, made) == {A: png(77)}
+    assert [path.name for path in (made / ".unpacked").iterdir()] == ["linked.csv"]
+    mirror.build()
+    assert not (made / ".unpacked/linked.csv").exists()
+    assert not (made / "images" / A).is_symlink()
+    assert (source / A).read_bytes() == png(77)

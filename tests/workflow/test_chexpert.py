@@ -1,0 +1,147 @@
+"""The phantom in CheXpert's layout, through to tables and pictures: boxes must sit where they were drawn."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageColor
+
+from ham.datasets.layout import Dataset
+from ham.reporting.gallery import MARGIN, SIDE, choose, panels
+from ham.reporting.results import read
+from ham.reporting.style import BOX_COLOUR
+from ham.scoring.truth import masks, pairs
+
+from .conftest import Checkout, copy_of_workflow
+
+SMALL = """
+dataset: chexpert-phantom
+experiments: [localization-5fold-by-patient]
+data:
+  folds: {count: 2}
+  phantom: {seed: 0, images: 60, patients: 34, boxed: 0.7}
+training:
+  image_size: 64
+  batch_size: 8
+  epochs: 1
+  checkpoint: last
+  network: {architecture: resnet18, pretrained: null, batch_norm_images: null}
+define:
+  experiments:
+    localization-5fold-by-patient: {splits: [fold1, fold2], training: {epochs: 1, checkpoint: last}}
+"""
+RESULTS = "results/chexpert-phantom"
+LOCALIZATION = f"{RESULTS}/localization-5fold-by-patient/ham"
+VALID = f"{RESULTS}/classification-train-valid/ham/valid"
+SPELT = {"edema": "Edema", "Enlarg_Cardiomediastinum": "Enlarged_Cardiomediastinum"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout in which the small run has been made."""
+    checkout = copy_of_workflow(tmp_path_factory.mktemp("chexpert") / "checkout")
+    (checkout.folder / "small.yaml").write_text(SMALL)
+    checkout.config = ["--configfile", "config/chexpert.yaml", "small.yaml"]
+    checkout.run("report", f"{VALID}/metrics.json")
+    return checkout
+
+
+@pytest.fixture
+def dataset(finished: Checkout) -> Dataset:
+    return Dataset.open(finished.work / "datasets/CheXpertPhantom")
+
+
+@pytest.fixture
+def corners(dataset: Dataset) -> dict[tuple[str, str], list[list[int]]]:
+    """The authors' corners of every image and finding, read without ham."""
+    given = json.loads((dataset.folder / ".drawn/BBoxes.json").read_text())
+    return {
+        (image, SPELT.get(name, name)): boxes
+        for image, found in given.items()
+        for name, boxes in found.items()
+        if boxes
+    }
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_runs_through_to_tables_and_a_page_that_says_drawn(finished: Checkout, dataset: Dataset) -> None:
+    table = pd.read_csv(finished.work / RESULTS / "tables/localization-5fold-by-patient.csv")
+    assert {"auc", "t_iou", "t_ior"} <= set(table["metric"])
+    assert np.isfinite(table.query("metric == 't_iou' and finding == 'mean' and split == 'mean'")["value"]).all()
+    assert "Drawn images." in (finished.work / RESULTS / "report.html").read_text()
+    metrics = json.loads((finished.work / VALID / "metrics.json").read_text())
+    assert metrics["counts"]["images"] == len(dataset.listed("Main/valid"))
+    history = pd.read_csv(finished.work / VALID / "history.csv")
+    assert np.isfinite(history["loss"]).all()
+    assert dataset.table[list(dataset.findings)].isna().to_numpy().any()  # uncertain labels that were left out
+    assert finished.planned("report") == {}
+
+
+def test_every_annotated_image_is_tested_once_without_its_patient_in_training(
+    finished: Checkout, corners: dict[tuple[str, str], Any]
+) -> None:
+    tested = [
+        row for fold in ("fold1", "fold2") for row in rows(finished.work / LOCALIZATION / fold / "localization.csv")
+    ]
+    assert sorted((row["image"], row["finding"]) for row in tested) == sorted(corners)
+    assert {row["test_images_of_train_patients"] for row in rows(finished.work / RESULTS / "tables/leakage.csv")} == {
+        "0"
+    }
+
+
+def test_truth_masks_are_the_corners_scaled_along_each_axis(
+    finished: Checkout, dataset: Dataset, corners: dict[tuple[str, str], list[list[int]]]
+) -> None:
+    wanted = pairs(dataset, list(dataset.boxes))
+    truth = masks(dataset, wanted, 64)
+    oblong = 0
+    for pair, mask in zip(wanted, truth, strict=True):
+        with Image.open(dataset.folder / ".drawn" / pair.image) as image:
+            width, height = image.size
+        oblong += width != height
+        xs, ys = ((np.arange(64) + 0.5) * width / 64).astype(int), ((np.arange(64) + 0.5) * height / 64).astype(int)
+        expected = np.zeros((64, 64), dtype=bool)
+        for x0, y0, x1, y1 in corners[pair]:
+            expected |= ((ys >= y0) & (ys < y1))[:, None] & ((xs >= x0) & (xs < x1))[None, :]
+        np.testing.assert_array_equal(mask, expected, err_msg=str(pair))
+    assert oblong > 10
+    areas = {(image, finding): int(mask.sum()) for (image, finding), mask in zip(wanted, truth, strict=True)}
+    for row in rows(finished.work / LOCALIZATION / "fold1" / "localization.csv"):
+        assert int(row["true_area"]) == areas[row["image"], row["finding"]]
+
+
+def test_boxes_in_the_gallery_sit_where_they_were_drawn(
+    finished: Checkout, dataset: Dataset, corners: dict[tuple[str, str], list[list[int]]]
+) -> None:
+    results = read([finished.work / LOCALIZATION / fold for fold in ("fold1", "fold2")])
+    sheet = np.asarray(Image.open(finished.work / RESULTS / "gallery/localization-5fold-by-patient/ham.png"))
+    colour = np.array(ImageColor.getrgb(BOX_COLOUR))
+    seen = set()
+    for finding in dataset.boxed_findings:
+        for number, example in enumerate(choose(results, finding, 4)):
+            panel = np.asarray(panels(dataset, example)[0])
+            with Image.open(dataset.folder / ".drawn" / example.image) as image:
+                width, height = image.size
+            scale = SIDE / max(width, height)
+            left, top = (SIDE - round(width * scale)) // 2, (SIDE - round(height * scale)) // 2
+            ((x0, y0, x1, y1),) = corners[example.image, finding]
+            expected = [left + x0 * scale, top + y0 * scale, left + x1 * scale, top + y1 * scale]
+            marked = (panel == colour).all(axis=2)
+            columns, lines = np.flatnonzero(marked.any(axis=0)), np.flatnonzero(marked.any(axis=1))
+            np.testing.assert_allclose([columns[0], lines[0], columns[-1], lines[-1]], expected, atol=1.01)
+            seen.add(width > height)
+            if number == 0:  # the first of a finding stands at the sheet's left margin
+                strip = sheet[:, MARGIN : MARGIN + SIDE]
+                starts = [y for y in range(len(strip) - SIDE) if np.array_equal(strip[y : y + SIDE], panel)]
+                assert len(starts) == 1, example.image
+    assert seen == {True, False}

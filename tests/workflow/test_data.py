@@ -1,0 +1,85 @@
+"""The ways to a data set: archives that go once unpacked, chosen archives, a folder that has the images already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Checkout, copy_of_workflow
+
+ARCHIVES = {"fetch_archive": 2, "unpack": 2, "check_images": 2, "convert": 1}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A data set whose archives were deleted once unpacked."""
+    checkout = copy_of_workflow(tmp_path_factory.mktemp("data") / "checkout")
+    checkout.edit("small.yaml", "data:", "data:\n  keep_archives: false")
+    checkout.run("datasets")
+    return checkout
+
+
+def planned(checkout: Checkout, *words: str) -> dict[str, int]:
+    found = checkout.planned("datasets", *words)
+    found.pop("datasets", None)
+    return found
+
+
+def test_archives_are_deleted_once_unpacked_and_not_fetched_again(made: Checkout) -> None:
+    folder = made.folder / "datasets/Phantom"
+    assert len(list((folder / "images").glob("*.png"))) == 60
+    assert not list((folder / ".sources").glob("images_*"))
+    assert planned(made) == {}
+    made.edit("small.yaml", "data:", "data:\n  mirror: /somewhere/else")
+    assert planned(made) == {}
+    made.edit("ham/datasets/nih.py", 'NO_FINDING = "No Finding"', 'NO_FINDING = "None"')
+    assert planned(made) == {"convert": 1}
+    made.edit("ham/datasets/nih.py", 'NO_FINDING = "None"', 'NO_FINDING = "No Finding"')
+
+
+def test_unpacking_again_fetches_what_was_deleted(made: Checkout) -> None:
+    assert planned(made, "--forcerun", "unpack") == ARCHIVES
+    before = (made.folder / "datasets/Phantom/dataset.json").read_bytes()
+    made.run("datasets", "--forcerun", "unpack")
+    assert (made.folder / "datasets/Phantom/dataset.json").read_bytes() == before
+    assert not list((made.folder / "datasets/Phantom/.sources").glob("images_*"))
+
+
+def test_a_folder_of_images_is_linked_and_its_mistakes_outlive_the_job(made: Checkout, tmp_path: Path) -> None:
+    there = tmp_path / "kaggle/images_001/images"
+    there.mkdir(parents=True)
+    for image in (made.folder / "datasets/Phantom/images").iterdir():
+        (there / image.name).write_bytes(image.read_bytes())
+    checkout = copy_of_workflow(tmp_path / "checkout")
+    checkout.edit("small.yaml", "data:", f"data:\n  folder: {tmp_path / 'kaggle'}")
+    assert {"fetch_archive", "unpack"}.isdisjoint(planned(checkout))
+    first = sorted(there.iterdir())[0]
+    whole = first.read_bytes()
+    first.write_bytes(whole[:-30])
+    done = checkout.snakemake("datasets", *checkout.config, "--cores", "2", check=False)
+    assert done.returncode != 0
+    assert "data set Phantom has a mistake" in done.stdout
+    folder = checkout.folder / "datasets/Phantom"
+    listed = (folder / "validation.csv").read_text()
+    assert f'{first.name},"datasets/Phantom/images/{first.name} cannot be used (' in listed
+    assert not (folder / "dataset.json").exists()
+    first.write_bytes(whole)
+    for record in (".unpacked/linked.csv", ".checked/linked.csv"):
+        (folder / record).unlink()
+    checkout.run("datasets")
+    assert (folder / "images" / first.name).readlink() == first
+    assert (folder / "images.csv").read_bytes() == (made.folder / "datasets/Phantom/images.csv").read_bytes()
+    assert planned(checkout) == {}
+
+
+def test_chosen_archives_alone_are_planned_and_absent_images_must_be_allowed(tmp_path: Path) -> None:
+    checkout = copy_of_workflow(tmp_path / "checkout")
+    part = tmp_path / "part.yaml"
+    checkout.config = ["--configfile", str(part)]
+    part.write_text("data: {archives: [1, 12]}")
+    done = checkout.snakemake("datasets", *checkout.config, "-n", check=False)
+    assert "with 2 of 12 archives, images will be absent: set data.partial: true" in done.stdout
+    part.write_text("data: {archives: [1, 12], partial: true}")
+    found = planned(checkout)
+    assert (found["fetch_archive"], found["unpack"], found["check_images"], found["convert"]) == (2, 2, 2, 1)

@@ -1,0 +1,12 @@
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ham.datasets.linked import link_images
+
+        record = Path(snakemake.output.record)
+        link_images(Path(snakemake.params.folder), record.parents[1] / "images", record)
