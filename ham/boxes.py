@@ -86,7 +86,7 @@ def resized_mask(
     out = np.zeros((size, size), dtype=bool)
     for box in boxes:
         ys, xs = box.pixels(width, height)
-        inside_y = (rows >= ys.start) & (rows < ys.stop)
-        inside_x = (columns >= xs.start) & (columns < xs.stop)
-        out |= inside_y[:, None] & inside_x[None, :]
+        inside_y = slice(*np.searchsorted(rows, (ys.start, ys.stop)))
+        inside_x = slice(*np.searchsorted(columns, (xs.start, xs.stop)))
+        out[inside_y, inside_x] = True
     return out[:, ::-1] if flip else out

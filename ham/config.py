@@ -201,9 +201,18 @@ def check(config: Configuration, dataset: Description) -> None:
                 problems.append(f"reporting.{metric}_thresholds: {threshold} is not among scoring.{metric}")
     if not any(config.splits(name, variant) for name in config.experiments for variant in config.variants):
         problems.append("variants: none of them has weights for any of the experiments")
-    problems += _pretrained(config)
+    problems += _pretrained(config) + _store(config)
     if problems:
         raise SettingsError(_sentence("the configuration", problems))
+
+
+def _store(config: Configuration) -> list[str]:
+    """Networks whose input an image store would have to be enlarged for."""
+    runs = [(name, variant) for name in config.experiments for variant in config.variants]
+    side = max(config.training_settings(*run).image_size for run in runs)
+    if config.data.store is None or config.data.store >= side:
+        return []
+    return [f"data.store: {config.data.store} pixels are too few for training.image_size {side}"]
 
 
 def _pretrained(config: Configuration) -> list[str]:

@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
 from ham.boxes import mask as box_mask
 from ham.boxes import nearest, resized_mask
+from ham.datasets.decoding import read_grey
 from ham.datasets.layout import Dataset
-from ham.errors import DataError
+from ham.datasets.store import Store, ids, resized
 from ham.refinement.masks import RefinedMasks
 from ham.training.settings import AugmentationSettings, NormalisationSettings
 
@@ -73,22 +74,10 @@ def draw(rng: np.random.Generator, size: int, settings: AugmentationSettings) ->
     return Draw(side, left, top, bool(rng.random() < settings.flip))
 
 
-def read_grey(dataset: Dataset, image: str) -> Image.Image:
-    """A radiograph as one 8-bit channel; RGBA copies of grey images lose nothing. DataError names a damaged file."""
-    path = dataset.path(image)
-    try:
-        with Image.open(path) as file:
-            return file.convert("L") if file.mode != "L" else file.copy()
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(
-            f"{path}: cannot be read as an image ({error}); unpack its archive again or remove it."
-        ) from None
-
-
 def change(image: Image.Image, size: int, change: Draw) -> np.ndarray:
     """Resized (bilinear, Pillow's antialiasing), cut and mirrored image: uint8 [size, size]."""
     side, left, top, flip = change
-    pixels = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))[top : top + size, left : left + size]
+    pixels = np.asarray(resized(image, side))[top : top + size, left : left + size]
     return pixels[:, ::-1] if flip else pixels
 
 
@@ -123,7 +112,7 @@ class Masks:
 class Samples(TorchDataset[dict[str, Any]]):
     """Samples of a list of images. An index is a place in the list, or (epoch, place) to draw random changes.
 
-    ``supervised``: the images whose boxes may be used.
+    ``supervised``: the images whose boxes may be used. ``store``: where pixels come from in place of the image files.
     """
 
     def __init__(
@@ -135,11 +124,10 @@ class Samples(TorchDataset[dict[str, Any]]):
         augmentation: AugmentationSettings | None = None,
         seed: int = 0,
         refined: RefinedMasks | None = None,
+        store: Store | None = None,
     ) -> None:
         self.dataset = dataset
-        self.images = np.array(
-            images, dtype=np.bytes_
-        )  # one buffer: a list of names would be copied page by page in workers
+        self.images = ids(images)  # one buffer: loader processes would copy a list of names page by page
         self.labels = dataset.labels(images)
         allowed = set(supervised)
         self.supervised = np.array([image in allowed for image in images], dtype=bool)
@@ -147,6 +135,7 @@ class Samples(TorchDataset[dict[str, Any]]):
         self.augmentation = augmentation
         self.seed = seed
         self.masks = Masks(dataset, refined)
+        self.store = store
 
     def __len__(self) -> int:
         return len(self.images)
@@ -159,12 +148,16 @@ class Samples(TorchDataset[dict[str, Any]]):
             chosen = draw(np.random.default_rng((self.seed, epoch, place)), self.size, self.augmentation)
         pairs = self.masks.findings(image) if self.supervised[place] else []
         return {
-            "image": change(read_grey(self.dataset, image), self.size, chosen),
+            "image": change(self.picture(image), self.size, chosen),
             "labels": self.labels[place],
             "findings": [column for column, _ in pairs],
             "masks": [self.masks(image, finding, self.size, chosen) for _, finding in pairs],
             "index": place,
         }
+
+    def picture(self, image: str) -> Image.Image:
+        """An image, grey, decoded from its file or as the store has it."""
+        return read_grey(self.dataset.path(image)) if self.store is None else Image.fromarray(self.store[image])
 
 
 def collate(samples: Sequence[dict[str, Any]]) -> Batch:

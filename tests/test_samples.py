@@ -10,7 +10,9 @@ from golden import reference_inputs
 from golden.files import golden, golden_json
 from PIL import Image
 
+from ham.datasets.decoding import read_grey
 from ham.datasets.layout import Dataset
+from ham.datasets.store import Store, ids, resized
 from ham.samples import Draw, Epochs, Masks, Samples, draw, dynamic_side, normalised
 from ham.training.settings import AugmentationSettings, NormalisationSettings
 
@@ -89,3 +91,23 @@ def test_an_epoch_visits_every_image_once_and_leaves_out_a_last_batch_of_one() -
     assert [place for batch in epochs for _, place in batch] != places
     assert sum(len(batch) for batch in Epochs(17, 8, seed=0)) == 16
     assert len(list(Epochs(17, 8, seed=0))) == len(Epochs(17, 8, seed=0)) == 2
+
+
+def test_a_store_of_the_inputs_side_tests_on_the_pixels_of_the_files(dataset: Dataset) -> None:
+    images = list(ITEMS["labels"])[:3]
+    size = 96
+    pixels = np.stack([np.asarray(resized(read_grey(dataset.path(image)), size)) for image in sorted(images)])
+    store = Store(size, pixels, ids(sorted(images)), "")
+    direct, stored = (Samples(dataset, images, images, size, store=used) for used in (None, store))
+    augmented, other = (
+        Samples(dataset, images, images, size, AugmentationSettings(), store=used) for used in (None, store)
+    )
+    for place in range(3):
+        np.testing.assert_array_equal(direct[place]["image"], stored[place]["image"])
+        one, two = augmented[(1, place)], other[(1, place)]
+        assert one["image"].shape == two["image"].shape == (size, size)
+        difference = np.abs(one["image"].astype(int) - two["image"].astype(int))
+        assert 0 < difference.mean() < 16  # resized twice: near, and not equal
+        assert len(one["masks"]) == len(two["masks"])
+        for mask, again in zip(one["masks"], two["masks"], strict=True):
+            np.testing.assert_array_equal(mask, again)  # boxes stay in pixels of the original image

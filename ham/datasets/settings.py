@@ -267,6 +267,13 @@ class DataSettings(_Settings):
         default=False, strict=True, description="Go on when images of the tables are absent, and count them."
     )
     folds: FoldSettings = Field(default=FoldSettings(), description="How folds by patient are made.")
+    store: int | None = Field(
+        default=None,
+        strict=True,
+        ge=16,
+        le=4096,
+        description="Side in pixels of an image store, read in training and testing in place of files; null: none.",
+    )
     phantom: PhantomSettings = Field(default=PhantomSettings(), description="Used by drawn data sets only.")
 
     @field_validator("archives")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import torch
 
 from ham import weights
 from ham.datasets.layout import Dataset
+from ham.datasets.store import Store
 from ham.devices import choose, loader_workers
 from ham.errors import WeightsError
 from ham.files import written
@@ -35,11 +37,13 @@ def predict(
     maps: Path,
     gpus: int,
     threads: int,
+    store: Path | None = None,
 ) -> None:
     """Write ``predictions.csv`` (probabilities of every test image) and ``maps.npz`` (raw maps of the images with
     boxes).
 
-    ``test`` and ``test_boxes`` name lists of the data set (``Main/fold1/test_0_0.2``).
+    ``test`` and ``test_boxes`` name lists of the data set (``Main/fold1/test_0_0.2``). Pixels come from where the
+    checkpoint's training had them, whatever the configuration says now: from ``store`` or from the image files.
     """
     device = torch.device(choose(gpus, threads))
     dataset = Dataset.open(dataset_folder)
@@ -47,7 +51,8 @@ def predict(
     training = TrainingSettings.model_validate_json(card["settings"])
     boxed = dataset.listed(test_boxes) if test_boxes else []
     images = list(dict.fromkeys([*dataset.listed(test), *boxed]))
-    samples = Samples(dataset, images, [], training.image_size)
+    seen = trained_store(card.get("store"), store, dataset, checkpoint)
+    samples = Samples(dataset, images, [], training.image_size, store=seen)
     loader = testing_loader(samples, settings.batch_size, loader_workers(device.type, threads))
 
     wanted = [dataset.findings.index(finding) for finding in dataset.boxed_findings]
@@ -67,7 +72,7 @@ def predict(
 
 def trained_network(
     checkpoint: Path, dataset: Dataset, device: torch.device
-) -> tuple[HierarchicalAttentionNetwork, dict[str, str]]:
+) -> tuple[HierarchicalAttentionNetwork, dict[str, Any]]:
     """The network of a checkpoint, in evaluation mode on ``device``, and its card."""
     state, card = weights.load(checkpoint)
     if tuple(card.get("findings", ())) != dataset.findings:
@@ -78,6 +83,18 @@ def trained_network(
     network = HierarchicalAttentionNetwork(len(dataset.findings), settings.network)
     weights.fill(network, state, checkpoint)
     return network.to(device).eval(), card
+
+
+def trained_store(side: int | None, header: Path | None, dataset: Dataset, checkpoint: Path) -> Store | None:
+    """The image store to test a checkpoint on that was trained on one of ``side`` pixels (None: on image files)."""
+    if side is None:
+        return None
+    store = Store.open(header, dataset) if header else None
+    if store is None or store.side != side:
+        raise WeightsError(
+            f"{checkpoint}: trained on an image store of {side} pixels; set data.store: {side}, or train it again."
+        )
+    return store
 
 
 def probabilities(output: Output) -> np.ndarray:

@@ -277,6 +277,7 @@ def _trainings(results: Sequence[SplitResult]) -> Shown:
             "steps": result.run.get("steps", ""),
             "images": result.run.get("train_images", ""),
             "boxed": result.run.get("train_boxed_images", ""),
+            "source": f"store of {result.run['store']} pixels" if result.run.get("store") else "files",
             "speed": result.run.get("images_per_second"),
             "device": result.run.get("device", ""),
             "threads": result.run.get("threads", ""),

@@ -40,7 +40,8 @@ def score(
     ``split`` names dataset, experiment, variant and split; ``test``, ``test_boxes`` and ``train_boxes`` name lists.
     """
     dataset = Dataset.open(dataset_folder)
-    training = TrainingSettings.model_validate_json(weights.load(checkpoint)[1]["settings"])
+    card = weights.load(checkpoint)[1]
+    training = TrainingSettings.model_validate_json(card["settings"])
     predicted = _predictions(predictions)
     boxed_images = dataset.listed(test_boxes) if test_boxes else []
     absent = [image for image in (*dataset.listed(test), *boxed_images) if image not in predicted.index]
@@ -68,6 +69,7 @@ def score(
         "counts": _counts(dataset, test, test_boxes, probabilities, pair_table),
         "lists": {"test": test, "test_boxes": test_boxes},
         "certainty": settings.certainty,
+        "store": card.get("store"),  # side in pixels of the image store that was tested on; null: the image files
         "location_prior_from": "training boxes" if known else "boxes of other test patients",
         "classification": classification.rows(probabilities, dataset.findings, settings),
         "localization": localization.rows(pair_table, dataset.findings, boxed, settings) if tested else [],

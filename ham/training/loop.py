@@ -16,6 +16,7 @@ import torch
 
 from ham import weights
 from ham.datasets.layout import Dataset
+from ham.datasets.store import Store
 from ham.devices import choose, loader_workers
 from ham.errors import DataError
 from ham.files import write_json, written
@@ -56,6 +57,7 @@ def train(
     output: Path,
     code: str,
     refined: Path | None = None,
+    store: Path | None = None,
     gpus: int = 0,
     threads: int = 1,
 ) -> None:
@@ -65,11 +67,12 @@ def train(
     its outputs without an epoch. Raises ResumeError while another process trains it, DataError on a bad image.
     """
     dataset = Dataset.open(dataset_folder)
+    opened = Store.open(store, dataset) if store else None
     fingerprint = settings_digest(
         {
             "settings": _deciding(settings),
             "code": code,
-            "data": _data_digest(dataset, lists, refined),
+            "data": _data_digest(dataset, lists, refined, opened),
             "pretrained": weights.pretrained_digest(settings.network),
         }
     )
@@ -77,7 +80,7 @@ def train(
     with kept.locked():
         state = kept.load()
         if state is None or state["epoch"] < settings.epochs:
-            state = Training(dataset, lists, settings, kept, refined, gpus, threads).run(state)
+            state = Training(dataset, lists, settings, kept, refined, opened, gpus, threads).run(state)
         else:
             log.info("already trained with these settings, code and data: writing its outputs again")
         _write(output, kept, state, settings)
@@ -96,12 +99,14 @@ def _deciding(settings: TrainingSettings) -> dict[str, Any]:
     return settings.model_dump(mode="json", exclude={"checkpoint"})
 
 
-def _data_digest(dataset: Dataset, lists: Lists, refined: Path | None) -> str:
-    """What of the data set decides the weights: labels, boxes, absent images and the lists used; not its other
-    files."""
+def _data_digest(dataset: Dataset, lists: Lists, refined: Path | None, store: Store | None) -> str:
+    """What of the data set decides the weights: labels, boxes, absent images, the lists used, and what pixels are read
+    from; not its other files."""
     used = {name: dataset.info["lists"][name]["sha256"] for name in lists.names()}
     masks = RefinedMasks.open(refined).digest if refined else None
-    return settings_digest({"digests": dataset.info["digests"], "lists": used, "refined": masks})
+    return settings_digest(
+        {"digests": dataset.info["digests"], "lists": used, "refined": masks, "store": store and store.digest}
+    )
 
 
 class Training:
@@ -114,6 +119,7 @@ class Training:
         settings: TrainingSettings,
         kept: Resume,
         refined: Path | None,
+        store: Store | None,
         gpus: int,
         threads: int,
     ) -> None:
@@ -136,10 +142,12 @@ class Training:
                 f"{lists.validation_boxes or 'validation_boxes: null'} is present; take last or best-auc."
             )
         masks = RefinedMasks.open(refined) if refined else None
-        self.samples = Samples(dataset, images, boxed, settings.image_size, settings.augmentation, settings.seed, masks)
+        size, self.store = settings.image_size, store
+        self.samples = Samples(dataset, images, boxed, size, settings.augmentation, settings.seed, masks, store)
         self.epochs = Epochs(len(images), settings.batch_size, settings.seed)
         self.loader = training_loader(self.samples, self.epochs, workers)
-        validation = Samples(dataset, list(dict.fromkeys([*seen, *seen_boxes])), seen_boxes, settings.image_size)
+        validated = list(dict.fromkeys([*seen, *seen_boxes]))
+        validation = Samples(dataset, validated, seen_boxes, size, store=store)
         self.validation_loader = testing_loader(validation, settings.batch_size, workers)
         self.facts: dict[str, Any] = {
             "train_images": len(images),
@@ -147,6 +155,7 @@ class Training:
             "validation_images": len(validation),
             "validation_boxed_images": len(seen_boxes),
             "lists": asdict(lists),
+            "store": store and store.side,  # pixels; None: decoded from the image files
         }
         torch.manual_seed(settings.seed)
         self.network = HierarchicalAttentionNetwork(len(dataset.findings), settings.network)
@@ -261,6 +270,7 @@ class Training:
             "settings": json.dumps(_deciding(self.settings)),
             "checkpoint": checkpoint,
             "epoch": epoch,
+            "store": self.store and self.store.side,
             "fingerprint": self.kept.fingerprint,
             "versions": versions(),
             "data_licence": self.dataset.info["licence"],

@@ -169,6 +169,15 @@ def test_settings_are_read_from_the_card_of_the_weights_where_run_json_has_none(
     assert "no image chose them" in (tmp_path / "x.html").read_text()
 
 
+def test_a_training_on_an_image_store_is_said_so(make_split: Make, dataset: Path, tmp_path: Path) -> None:
+    split = make_split()
+    run = json.loads((split / "run.json").read_text())
+    for store, said in ((None, "<td>files</td>"), (576, "<td>store of 576 pixels</td>")):
+        (split / "run.json").write_text(json.dumps({**run, "store": store}))
+        page.write_page(tmp_path, dataset, [split], [], [], [], tmp_path / "x.html", SETTINGS)
+        assert said in (tmp_path / "x.html").read_text()
+
+
 def test_a_model_below_its_floor_is_marked(make_split: Make, dataset: Path, tmp_path: Path) -> None:
     split = make_split(strength=0.0)
     root = tmp_path / "results"

@@ -46,6 +46,17 @@ def test_refined_boxes_are_made_once_and_only_where_a_variant_wants_them(paper: 
     assert (found["refine"], found["train"]) == (1, 2)
 
 
+def test_an_image_store_is_made_once_and_only_where_it_is_configured(paper: Checkout) -> None:
+    folds = [f"results/nih/localization-5fold/ham/fold{k}/metrics.json" for k in (1, 2)]
+    assert "store" not in paper.planned(*folds)
+    (paper.folder / "store.yaml").write_text("data: {store: 576}\n")
+    found = paper.planned(*folds, "--configfile", "store.yaml")
+    assert (found["store"], found["train"], found["predict"]) == (1, 2, 2)
+    (paper.folder / "store.yaml").write_text("data: {store: 256}\n")
+    done = paper.snakemake(*folds, "-n", "--configfile", "store.yaml", check=False)
+    assert "data.store: 256 pixels are too few for training.image_size 512" in done.stdout
+
+
 def test_the_authors_checkpoints_are_tested_without_training(paper: Checkout) -> None:
     found = paper.planned("tables", "--config", "variants=[published]")
     assert "train" not in found

@@ -4,6 +4,7 @@
 rule predict:
     input:
         dataset=f"{FOLDER}/dataset.json",
+        store=STORE,
         model=f"{SPLIT}/model.safetensors",
     output:
         predictions=f"{SPLIT}/predictions.csv",

@@ -17,5 +17,6 @@ if __name__ == "__main__":
             maps=Path(snakemake.output.maps),
             gpus=snakemake.resources.gpu,
             threads=snakemake.threads,
+            store=Path(snakemake.input.store) if snakemake.input.store else None,
             **snakemake.params.lists,
         )

@@ -17,6 +17,7 @@ if __name__ == "__main__":
             Path(snakemake.output.model).parent,
             snakemake.params.code,
             refined=Path(snakemake.input.refined) if snakemake.input.refined else None,
+            store=Path(snakemake.input.store) if snakemake.input.store else None,
             gpus=snakemake.resources.gpu,
             threads=snakemake.threads,
         )
