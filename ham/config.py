@@ -97,6 +97,12 @@ class Configuration(Section):
         given = self.define.variants[variant].weights
         return None if given is None else _weights(given, experiment, split)
 
+    def drive_files(self) -> list[str]:
+        """Ids of all files on Google Drive that variants are given."""
+        runs = [(name, variant) for name in self.define.experiments for variant in self.define.variants]
+        sources = [self.weights(name, variant, split) for name, variant in runs for split in self.splits(name, variant)]
+        return [found for found in map(drive_file, sources) if found]
+
     def training_settings(self, experiment: str, variant: str) -> TrainingSettings:
         """The training section, with the experiment's and then the variant's settings over it."""
         return _training(

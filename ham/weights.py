@@ -175,6 +175,18 @@ def start(network: HierarchicalAttentionNetwork, settings: NetworkSettings) -> N
     fill(holder, {**found, **extra}, settings.pretrained)
 
 
+def pretrained_digest(settings: NetworkSettings) -> str | None:
+    """SHA-256 of the local file that a network starts from; None where it starts from torchvision's or at random."""
+    return None if settings.pretrained in (None, "imagenet") else sha256(_pretrained_file(settings))
+
+
+def _pretrained_file(settings: NetworkSettings) -> Path:
+    path = Path(str(settings.pretrained)).expanduser()
+    if not path.is_file():
+        raise WeightsError(f"training.network.pretrained: there is no file {path}; give a file, imagenet or null.")
+    return path
+
+
 def _imagenet(settings: NetworkSettings) -> dict[str, Tensor]:
     import torchvision  # seconds to import, and reading a checkpoint does not need it
 
@@ -188,9 +200,7 @@ def _imagenet(settings: NetworkSettings) -> dict[str, Tensor]:
                 f"ImageNet weights of {settings.architecture} could not be fetched ({error}); on a machine without "
                 "network set training.network.pretrained to a file that you copied there, or to null."
             ) from None
-    path = Path(str(settings.pretrained)).expanduser()
-    if not path.is_file():
-        raise WeightsError(f"training.network.pretrained: there is no file {path}; give a file, imagenet or null.")
+    path = _pretrained_file(settings)
     if path.suffix == ".safetensors":
         return load(path)[0]
     return _tensors(path)

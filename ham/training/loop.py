@@ -66,7 +66,12 @@ def train(
     """
     dataset = Dataset.open(dataset_folder)
     fingerprint = settings_digest(
-        {"settings": _deciding(settings), "code": code, "data": _data_digest(dataset, lists, refined)}
+        {
+            "settings": _deciding(settings),
+            "code": code,
+            "data": _data_digest(dataset, lists, refined),
+            "pretrained": weights.pretrained_digest(settings.network),
+        }
     )
     kept = Resume(resume_folder(output), fingerprint)
     with kept.locked():

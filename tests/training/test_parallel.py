@@ -25,9 +25,9 @@ LOSS = LossSettings(weights=LossWeights(abnormality=1, classification=1, box=1, 
 
 
 def steps(
-    wrap: Callable[[nn.Module], nn.Module], rows: slice, summed: Callable[..., torch.Tensor]
-) -> dict[str, object]:
-    """Losses and gradients of each of STEPS steps on ``rows`` of the batches, and the weights after them."""
+    wrap: Callable[[nn.Module], nn.Module], rows: slice, summed: Callable[..., torch.Tensor], count: int = STEPS
+) -> dict[str, torch.Tensor]:
+    """Losses and gradients of each of ``count`` steps on ``rows`` of the batches, and the weights after them."""
     torch.set_num_threads(1)
     settings = NetworkSettings(architecture="resnet18", pretrained=None, dropout=0.0, batch_norm_images=None)
     network = HierarchicalAttentionNetwork(14, settings).double()
@@ -39,8 +39,8 @@ def steps(
     network.eval()  # synchronised batch norm runs on GPUs only
     optimizer = make_optimizer(network, OptimizerSettings(learning_rate=1e-3))
     wrapped = wrap(network)
-    record: dict[str, object] = {}
-    for step in range(STEPS):
+    record: dict[str, torch.Tensor] = {}
+    for step in range(count):
         batch = {key: torch.from_numpy(value[rows]) for key, value in reference_inputs.batch(f"step-{step}").items()}
         image, finding = (batch["pairs"] * batch["supervised"][:, None]).nonzero(as_tuple=True)
         known = Supervision(batch["labels"], image, finding, batch["masks"][image, finding])
@@ -62,6 +62,12 @@ def half(rank: int, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
+def whole() -> dict[str, torch.Tensor]:
+    """What one process with the whole batch computes."""
+    return steps(lambda network: network, slice(None), alone)
+
+
+@pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, torch.Tensor]]:
     """What the two processes recorded."""
     folder = tmp_path_factory.mktemp("parallel")
@@ -74,8 +80,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, torch.Tenso
     return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
 
 
-def test_losses_gradients_and_weights_are_those_of_the_whole_batch(both: list[dict[str, torch.Tensor]]) -> None:
-    whole = steps(lambda network: network, slice(None), alone)
+def test_losses_gradients_and_weights_are_those_of_the_whole_batch(
+    whole: dict[str, torch.Tensor], both: list[dict[str, torch.Tensor]]
+) -> None:
     for found in both:
         assert found.keys() == whole.keys()
         for name, value in found.items():
@@ -84,10 +91,11 @@ def test_losses_gradients_and_weights_are_those_of_the_whole_batch(both: list[di
             )
 
 
-def test_the_halves_alone_would_not_give_the_whole() -> None:
+def test_the_halves_alone_would_not_give_the_whole(whole: dict[str, torch.Tensor]) -> None:
     """The batches are such that a ratio of each half, averaged, differs: the test above can fail."""
-    whole = steps(lambda network: network, slice(None), alone)["losses 0"]
-    parts = [steps(lambda network: network, rows, alone)["losses 0"] for rows in (slice(HALF), slice(HALF, None))]
+    parts = [
+        steps(lambda network: network, rows, alone, count=1)["losses 0"] for rows in (slice(HALF), slice(HALF, None))
+    ]
     averaged = (parts[0] + parts[1]) / 2
     for term in (2, 3):  # box, bound
-        assert abs(float(averaged[term] - whole[term])) > 1e-3
+        assert abs(float(averaged[term] - whole["losses 0"][term])) > 1e-3

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 
 from ham import weights
 from ham.errors import ResumeError
@@ -104,6 +105,21 @@ def test_state_of_another_run_is_not_continued(
             run(phantom, tmp_path, short, code="other")
     assert "starting at the first epoch" in caplog.text
     assert "epoch 1 of 1" in caplog.text
+
+
+def test_other_weights_in_the_file_to_start_from_are_another_training(
+    phantom: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "resnet18.pth"
+    network = SETTINGS.network.model_copy(update={"pretrained": str(file)})
+    short = SETTINGS.model_copy(update={"epochs": 1, "network": network})
+    for seed, said in ((0, "epoch 1 of 1"), (0, "already trained"), (1, "epoch 1 of 1")):
+        torch.manual_seed(seed)
+        torch.save(torchvision.models.resnet18().state_dict(), file)
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "ham"):
+            run(phantom, tmp_path, short)
+        assert said in caplog.text
 
 
 def test_a_damaged_state_is_started_again(phantom: Path, whole: Path, tmp_path: Path) -> None:

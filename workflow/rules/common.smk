@@ -63,19 +63,18 @@ def refined_boxes(wildcards):
     return f"results/{wildcards.dataset}/refined.npz" if used else []
 
 
+def pretrained_file(wildcards):
+    """Input of a training that starts from a file: another content of it is another training."""
+    pretrained = CONFIG.training_settings(wildcards.experiment, wildcards.variant).network.pretrained
+    return [] if pretrained in (None, "imagenet") else str(Path(pretrained).expanduser())
+
+
 def weights_source(wildcards):
     """Input of an import: the file that the variant names, or the one that is fetched from Google Drive."""
     experiment(wildcards)
     source = CONFIG.weights(wildcards.experiment, wildcards.variant, wildcards.split)
     found = configuration.drive_file(source)
     return f"weights/{found}.pth" if found else source
-
-
-def drive_files():
-    """Ids of all checkpoints that lie on Google Drive."""
-    runs = [(name, variant) for name in CONFIG.define.experiments for variant in GIVEN]
-    sources = [CONFIG.weights(name, variant, split) for name, variant in runs for split in CONFIG.splits(name, variant)]
-    return [found for found in map(configuration.drive_file, sources) if found]
 
 
 def drawn(name):
@@ -148,4 +147,4 @@ wildcard_constraints:
     archive=one_of(ARCHIVES),
     part=one_of(PARTS),
     figure=one_of(FIGURES),
-    drive=one_of(drive_files()),
+    drive=one_of(CONFIG.drive_files()),

@@ -5,6 +5,7 @@ rule train:
     input:
         dataset=f"{FOLDER}/dataset.json",
         refined=refined_boxes,
+        pretrained=pretrained_file,
     output:
         model=ensure(f"{SPLIT}/model.safetensors", non_empty=True),
         checkpoints=[
