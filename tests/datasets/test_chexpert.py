@@ -38,7 +38,8 @@ def test_a_folder_becomes_a_data_set_without_a_copied_image(brought: Brought) ->
     assert dataset.path(FIRST).samefile(brought.folder / FIRST)
     assert dataset.listed("Main/valid") == [VALID]
     assert dataset.listed("bbox/train") == [FIRST, LATERAL, THIRD]
-    assert [(entry["file"], len(entry["sha256"])) for entry in dataset.info["sources"]] == [
+    assert dataset.info["sources"][:2] == [{"file": "train", "images": 7}, {"file": "valid", "images": 1}]
+    assert [(entry["file"], len(entry["sha256"])) for entry in dataset.info["sources"][2:]] == [
         ("train.csv", 64),
         ("valid.csv", 64),
         ("BBoxes.json", 64),

@@ -91,7 +91,7 @@ def test_every_issue_of_data_entry_reads_the_same(mirror: Mirror, change) -> Non
         (BOX_LIST, "1.5,2.25,10.125,7", "1.5,2.25,30.6,7", "line 2: the box .* is not inside the image of 32 x 32"),
         (BOX_LIST, "1.5,2.25,10.125,7", "-1,2.25,10.125,7", "line 2: the box .* is not inside"),
         (BOX_LIST, "1.5,2.25,10.125,7", "1,2,0,7", "line 2: the box .* is not inside"),
-        (BOX_LIST, "1.5,2.25,10.125,7", "nan,2.25,10.125,7", "line 2: the box .* is not inside"),
+        (BOX_LIST, "1.5,2.25,10.125,7", "nan,2.25,10.125,7", "line 2: .* are not four numbers"),
         (BOX_LIST, "1.5,2.25,10.125,7", "1.5,2.25,wide,7", "line 2: .* are not four numbers"),
         (BOX_LIST, "1.5,2.25,10.125,7", "1.5,2.25,10", "line 2: 5 fields"),
         (BOX_LIST, "Image Index", "Image", "the header does not begin with"),
