@@ -103,7 +103,9 @@ class Brought:
 
     def convert(self, **data: Any) -> Dataset:
         """Convert what stands in the folder and open it."""
-        settings = DataSettings(folds=FoldSettings(count=2, validation=0.3), **{"uncertain": "zeros", **data})
+        settings = DataSettings(
+            folds=FoldSettings(count=2, validation=0.3), **{"folder": str(self.folder), "uncertain": "zeros", **data}
+        )
         description = Description.model_validate(
             {
                 "name": "Small",
@@ -116,7 +118,7 @@ class Brought:
                 **self.keys,
             }
         )
-        convert(self.dataset, description, self.dataset / ".sources", self.folder, settings, "small")
+        convert(self.dataset, description, self.dataset / ".sources", settings, "small")
         return Dataset.open(self.dataset)
 
     def build(self, **data: Any) -> Dataset:

@@ -22,6 +22,7 @@ from ham.datasets.box_checks import Boxes, are_numbers, read_json
 from ham.datasets.chexpert_labels import known_labels, read_labels
 from ham.datasets.content import content_of, given_file
 from ham.datasets.layout import Problem, pictures_digest, write
+from ham.datasets.problems import collected, mistake, refuse_mistakes
 from ham.datasets.settings import DataSettings, Description
 from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.errors import DataError
@@ -30,9 +31,13 @@ from ham.progress import track
 BOXES = "BBoxes.json"
 RENAMED = {"edema": "Edema", "Enlarg_Cardiomediastinum": "Enlarged_Cardiomediastinum"}  # the authors' misspellings
 FOLDERS = ("train", "valid")
+DRAWN = ".drawn"  # in the data set's folder, where ham draws what a user would bring
 LARGEST_BOXES = 64 << 20  # bytes; the authors' file has 354,174
 AT_ONCE = 256  # images whose headers one thread reads before it asks for more
 READERS = 16  # threads: reading a header is waiting for the disk
+
+Corners = list[list[float]]  # [[xmin, ymin, xmax, ymax], …], pixels of the image
+CornersOf = dict[str, Corners]  # {finding: corners}
 
 
 class Picture(NamedTuple):
@@ -43,23 +48,29 @@ class Picture(NamedTuple):
     bytes: int
 
 
-def convert(
-    folder: Path, description: Description, sources: Path, brought: Path | str | None, data: DataSettings, key: str
-) -> None:
-    """Write the data set ``folder`` from the folder ``brought`` by the user and BBoxes.json in ``sources``.
+def convert(folder: Path, description: Description, sources: Path, data: DataSettings, key: str) -> None:
+    """Write the data set ``folder`` from ``data.folder`` (or what was drawn) and BBoxes.json in ``sources``.
 
-    Raises DataError, naming file and line or image, for anything that would make labels or boxes doubtful; what could
-    be repaired goes to validation.csv. Absent images are allowed only if ``data.partial``.
+    Absent images are allowed only if ``data.partial``. Everything that makes labels, boxes or images doubtful is a
+    mistake, named with file and line or image; all are collected in validation.csv, above what was repaired, and then
+    DataError is raised.
     """
-    if problem := description.lacks(brought):
+    folder = Path(folder)
+    given = folder / DRAWN if description.drawn else data.folder
+    if problem := description.lacks(given):
         raise DataError(problem)
-    folder, brought = Path(folder), Path(brought or "").expanduser()
+    brought = Path(given or "").expanduser()
     problems: list[Problem] = []
-    labels = read_labels([brought / f"{name}.csv" for name in FOLDERS], description.findings)
+    labels = read_labels([brought / f"{name}.csv" for name in FOLDERS], description.findings, problems)
     pictures = read_pictures(brought, labels.index.tolist(), problems)
     missing = [image for image in labels.index if image not in pictures]
-    _refuse_missing(missing, len(labels), data.partial, f"{description.name} in {brought}")
-    boxes = read_boxes(sources / BOXES, description, labels, pictures, problems) if description.boxed_findings else {}
+    with collected(problems):
+        _refuse_missing(missing, len(labels), data.partial, brought)
+    boxes: Boxes = {}
+    if description.boxed_findings:
+        with collected(problems):
+            boxes = read_boxes(sources / BOXES, description, labels, pictures, problems)
+    refuse_mistakes(folder, description.name, problems)
     table = known_labels(labels, boxes, description.findings, data.uncertain, problems)
     sizes = [pictures.get(image, Picture(0, 0, 0)) for image in table.index]
     table.insert(1, "width", [picture.width for picture in sizes])
@@ -122,41 +133,62 @@ def read_boxes(
     """The authors' ``{image: {finding: [[xmin, ymin, xmax, ymax]]}}`` as x, y, w, h; images without boxes stay.
 
     Misspelt findings are renamed, corners the wrong way round are turned, boxes are cut at the image's edge, empty and
-    repeated ones are left out, each with a row in ``problems``. DataError for a box of an unknown finding or image, and
-    for one that lies mostly outside its image: then the images are not those that the boxes were drawn on.
+    repeated ones are left out, each with a row in ``problems``. A mistake is a box of an unknown finding or image, and
+    one that lies mostly outside its image: then the images are not those that the boxes were drawn on.
     """
     boxes: Boxes = {}
-    renamed: Counter[str] = Counter()
-    for image, named in _boxes_file(path).items():
+    for image, named in _respelt(_boxes_file(path), problems).items():
         if image not in labels.index:
-            raise DataError(f"{path}: boxes for {image}, an image that train.csv and valid.csv do not have")
-        boxes[image] = {}
+            what = f"{path}: boxes for {image}, an image that train.csv and valid.csv do not have"
+            problems.append(mistake(what, image))
+            continue
         if not named:
             problems.append(Problem(image, f"named in {BOXES} without a box", "kept: an annotated image without boxes"))
-        for name, given in named.items():
-            finding = RENAMED.get(name, name)
-            renamed[name] += len(given) if name in RENAMED else 0
+        boxes[image] = {}
+        for finding, given in named.items():
+            where = f"{path}: {image}, {finding}"
             if finding not in description.boxed_findings:
-                raise DataError(f"{path}: boxes of {name!r} in {image}, which is not among the boxed_findings")
-            found = boxes[image].setdefault(finding, [])
-            for corners in given:
-                repaired = _repaired(f"{path}: {image}, {name}", corners, pictures.get(image))
-                said = f"box {_text(corners)} of {name}"
-                problems += [Problem(image, f"{said} {problem}", repair) for problem, repair in repaired.repairs]
-                if repaired.box in found:
-                    problems.append(Problem(image, f"{said} stands there twice", "used once"))
-                elif repaired.box:
-                    found.append(repaired.box)
-        boxes[image] = {finding: found for finding, found in boxes[image].items() if found}
-    problems += [
-        Problem("", f"{number} boxes are of {name}, which CheXpert has no column of", f"read as {RENAMED[name]}")
-        for name, number in sorted(renamed.items())
-        if number
-    ]
+                problems.append(mistake(f"{where}: a finding that is not among the boxed_findings", image))
+            elif found := _sound(where, image, finding, given, pictures.get(image), problems):
+                boxes[image][finding] = found
     return boxes
 
 
-def _boxes_file(path: Path) -> dict[str, dict[str, list[list[float]]]]:
+def _respelt(given: Mapping[str, CornersOf], problems: list[Problem]) -> dict[str, CornersOf]:
+    """``given`` with its findings as CheXpert spells them."""
+    renamed: Counter[str] = Counter()
+    out: dict[str, CornersOf] = {}
+    for image, named in given.items():
+        out[image] = {}
+        for name, corners in named.items():
+            renamed[name] += len(corners)
+            out[image].setdefault(RENAMED.get(name, name), []).extend(corners)
+    problems += [
+        Problem("", f"{renamed[name]} boxes are of {name}, which CheXpert has no column of", f"read as {meant}")
+        for name, meant in RENAMED.items()
+        if renamed[name]
+    ]
+    return out
+
+
+def _sound(
+    where: str, image: str, finding: str, given: Corners, picture: Picture | None, problems: list[Problem]
+) -> list[list[float]]:
+    """The boxes x, y, w, h of a finding, mended where that can be."""
+    found: list[list[float]] = []
+    for corners in given:
+        with collected(problems, image):
+            mended = _mended(where, corners, picture)
+            said = f"box {_text(corners)} of {finding}"
+            problems += [Problem(image, f"{said} {problem}", repair) for problem, repair in mended.repairs]
+            if mended.box in found:
+                problems.append(Problem(image, f"{said} stands there twice", "used once"))
+            elif mended.box:
+                found.append(mended.box)
+    return found
+
+
+def _boxes_file(path: Path) -> dict[str, CornersOf]:
     read = read_json(path, LARGEST_BOXES)
     for image, named in read.items() if isinstance(read, dict) else [("", None)]:
         if not isinstance(named, dict) or not all(
@@ -167,14 +199,14 @@ def _boxes_file(path: Path) -> dict[str, dict[str, list[list[float]]]]:
     return dict(read)
 
 
-class Repaired(NamedTuple):
+class Mended(NamedTuple):
     """A box x, y, w, h, or None where nothing of it is left, and what was wrong with it and done about it."""
 
     box: list[float] | None
     repairs: list[tuple[str, str]]
 
 
-def _repaired(where: str, corners: Sequence[float], picture: Picture | None) -> Repaired:
+def _mended(where: str, corners: Sequence[float], picture: Picture | None) -> Mended:
     """``corners`` xmin, ymin, xmax, ymax in pixels of the image; unknown size: nothing is said of its edges."""
     repairs = []
     x0, x1 = sorted((corners[0], corners[2]))
@@ -182,7 +214,7 @@ def _repaired(where: str, corners: Sequence[float], picture: Picture | None) -> 
     if [x0, y0, x1, y1] != list(corners):
         repairs.append(("has its corners the wrong way round", "corners turned"))
     if x0 == x1 or y0 == y1:
-        return Repaired(None, [*repairs, ("has no area", "left out")])
+        return Mended(None, [*repairs, ("has no area", "left out")])
     if picture is not None:
         left, right = max(x0, 0), min(x1, picture.width)
         top, bottom = max(y0, 0), min(y1, picture.height)
@@ -195,7 +227,7 @@ def _repaired(where: str, corners: Sequence[float], picture: Picture | None) -> 
         if [left, top, right, bottom] != [x0, y0, x1, y1]:
             repairs.append((f"leaves the image of {picture.width} x {picture.height}", "cut at its edge"))
             x0, y0, x1, y1 = left, top, right, bottom
-    return Repaired(Box.from_corners((x0, y0, x1, y1)).xywh(), repairs)
+    return Mended(Box.from_corners((x0, y0, x1, y1)).xywh(), repairs)
 
 
 def _text(corners: Sequence[float]) -> str:
@@ -218,13 +250,13 @@ def link(brought: Path, images: Path) -> None:
         temporary.replace(place)
 
 
-def _refuse_missing(missing: Sequence[str], images: int, partial: bool, name: str) -> None:
+def _refuse_missing(missing: Sequence[str], images: int, partial: bool, brought: Path) -> None:
     if missing and (not partial or len(missing) == images):
         what = (
             "set partial: true below data: to go on without" if not partial else "not one is there; check data.folder"
         )
         raise DataError(
-            f"{name}: {len(missing)} of {images} images are absent or no JPEG, {missing[0]} for one: {what}"
+            f"{brought}: {len(missing)} of {images} images are absent or no JPEG, {missing[0]} for one: {what}"
         )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ham.datasets.csv_text import read_csv
 from ham.datasets.layout import Problem
+from ham.datasets.problems import mistake
 from ham.datasets.settings import Uncertain
 from ham.errors import DataError
 
@@ -33,52 +34,62 @@ READ_AS: dict[Policy, tuple[float, str]] = {
 }
 
 
-def read_labels(paths: Sequence[Path], findings: Sequence[str]) -> pd.DataFrame:
+def read_labels(paths: Sequence[Path], findings: Sequence[str], problems: list[Problem]) -> pd.DataFrame:
     """The tables one after the other: index image; patient, view, a column a finding (1, 0, -1 uncertain, nan blank).
 
     Images are named from train/ or valid/ on, whatever folder the Path column begins with. ``Pleural Effusion`` is the
-    finding ``Pleural_Effusion``, as in the authors' boxes. DataError names file and line.
+    finding ``Pleural_Effusion``, as in the authors' boxes. A row with a mistake is one of ``problems``, with file and
+    line; DataError is for a file that is no such table.
     """
-    table = pd.concat([_read_table(Path(path), findings) for path in paths])
-    twice = table.index[table.index.duplicated()]
-    if len(twice):
-        raise DataError(f"{' and '.join(map(str, paths))}: {twice[0]} stands there twice: get the tables again")
-    return table
+    rows: dict[str, _Row] = {}
+    for path in paths:
+        for where, row in _rows(Path(path), findings, problems):
+            if row.image in rows:
+                problems.append(mistake(f"{where}: {row.image} stands there twice", row.image))
+            rows[row.image] = row
+    columns: dict[str, Any] = {
+        "patient": [row.patient for row in rows.values()],
+        "view": [row.view for row in rows.values()],
+    }
+    labels = np.array([row.labels for row in rows.values()], dtype=np.float32).reshape(len(rows), len(findings))
+    columns |= {finding: labels[:, column] for column, finding in enumerate(findings)}
+    return pd.DataFrame(columns, pd.Index(list(rows), name="image", dtype=str))
 
 
-def _read_table(path: Path, findings: Sequence[str]) -> pd.DataFrame:
+class _Row(NamedTuple):
+    image: str
+    patient: str
+    view: str
+    labels: list[float]
+
+
+def _rows(path: Path, findings: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str, _Row]]:
     header, rows = read_csv(path)
     needed = ["Path", VIEW, *(finding.replace("_", " ") for finding in findings)]
     absent = [column for column in needed if column not in header]
     if absent:
         raise DataError(f"{path}: the header has no column {', '.join(absent)} (it has: {', '.join(header)})")
     columns = [header.index(column) for column in needed]
-    images, patients, views = [], [], []
-    labels: list[list[float]] = []
-    for line, row in rows:
-        if len(row) != len(header):
-            raise DataError(f"{path}, line {line}: {len(row)} fields, {len(header)} are expected")
-        place, view, *written = (row[column].strip() for column in columns)
+    empty = True
+    for line, fields in rows:
+        empty = False
+        where = f"{path}, line {line}"
+        if len(fields) != len(header):
+            problems.append(mistake(f"{where}: {len(fields)} fields, {len(header)} are expected"))
+            continue
+        place, view, *written = (fields[column].strip() for column in columns)
         named = PLACE.fullmatch(place)
+        unknown = [text[:200] for text in written if text not in WRITTEN]
         if not named:
-            raise DataError(
-                f"{path}, line {line}: {place[:200]!r} is no path …/train/patient1/study1/view1_frontal.jpg"
-            )
-        if view not in VIEWS:
-            raise DataError(f"{path}, line {line}: {view[:200]!r} stands in {VIEW}, expected are {', '.join(VIEWS)}")
-        unknown = [text for text in written if text not in WRITTEN]
-        if unknown:
-            raise DataError(f"{path}, line {line}: the label {unknown[0][:200]!r} is not 1.0, 0.0, -1.0 or blank")
-        images.append(named[1])
-        patients.append(named[2])
-        views.append(VIEWS[view])
-        labels.append([WRITTEN[text] for text in written])
-    if not images:
+            problems.append(mistake(f"{where}: {place[:200]!r} is no path …/train/patient1/study1/view1_frontal.jpg"))
+        elif view not in VIEWS:
+            problems.append(mistake(f"{where}: {view[:200]!r} stands in {VIEW}, {' or '.join(VIEWS)} is expected"))
+        elif unknown:
+            problems.append(mistake(f"{where}: the label {unknown[0]!r} is not 1.0, 0.0, -1.0 or blank"))
+        else:
+            yield where, _Row(named[1], named[2], VIEWS[view], [WRITTEN[text] for text in written])
+    if empty:
         raise DataError(f"{path} has a header and no rows: get it again")
-    table = pd.DataFrame(np.array(labels, dtype=np.float32), pd.Index(images, name="image"), list(findings))
-    table.insert(0, "patient", patients)
-    table.insert(1, "view", views)
-    return table
 
 
 def known_labels(

@@ -7,6 +7,7 @@
                     ImageSets/…             lists of images, whole also when partial; those of others byte-identical
                     images.csv              image, patient, width, height, view, then a column a finding: 1, 0, blank
                     missing.csv             image: one row an image of images.csv that is not in images/
+                    present.csv             list, finding, listed, present …: of the lists that miss images
                     validation.csv          image, problem, repair: what was found and what was done about it
                     dataset.json            findings, counts and digests of all the above; no times, no places
 """
@@ -28,6 +29,7 @@ import pandas as pd
 
 from ham.boxes import Box
 from ham.datasets.columns import IMAGE_COLUMNS
+from ham.datasets.present import Presence, Row
 from ham.errors import DataError
 from ham.files import sha256, write_json, write_text, written
 
@@ -85,7 +87,7 @@ def write(folder: Path, content: Content) -> None:
     _write_rows(folder / "missing.csv", ("image",), ((image,) for image in content.missing))
     write_validation(folder, content.problems)
     missing = frozenset(content.missing)
-    lists = {name: _write_list(given, folder / LISTS / f"{name}.txt", missing) for name, given in content.lists.items()}
+    lists = _write_lists(folder, content, missing)
     digests = {name: sha256(folder / path) for name, path in DIGESTED.items()} | {"images": content.pictures}
     write_json(
         folder / "dataset.json",
@@ -248,7 +250,7 @@ def _write_table(path: Path, table: pd.DataFrame, findings: Sequence[str]) -> No
         )
 
 
-def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:
     with written(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
@@ -271,15 +273,28 @@ def _tags(table: pd.DataFrame, findings: Sequence[str]) -> dict[str, list[str]]:
     return tags
 
 
-def _write_list(given: Path | Sequence[str], target: Path, missing: frozenset[str]) -> dict[str, Any]:
+def _write_lists(folder: Path, content: Content, missing: frozenset[str]) -> dict[str, Any]:
+    """Write lists and present.csv; returns what dataset.json says of each list."""
+    lists: dict[str, Any] = {}
+    presence = Presence(content.table, content.findings, content.boxes, missing) if missing else None
+    rows: list[Row] = []
+    for name, given in content.lists.items():
+        path = folder / LISTS / f"{name}.txt"
+        images = _write_list(given, path)
+        absent = len(missing.intersection(images))  # no image is listed twice
+        lists[name] = {"listed": len(images), "present": len(images) - absent, "sha256": sha256(path)}
+        rows += presence.rows(name, images) if presence and absent else []
+    _write_rows(folder / "present.csv", Row._fields, rows)
+    return lists
+
+
+def _write_list(given: Path | Sequence[str], target: Path) -> list[str]:
     if isinstance(given, Path):
         with written(target) as temporary:
             shutil.copyfile(given, temporary)
     else:
         write_text(target, "\n".join(given))  # no final newline, as in the published lists
-    images = read_list(target)
-    absent = len(missing.intersection(images))  # no image is listed twice
-    return {"listed": len(images), "present": len(images) - absent, "sha256": sha256(target)}
+    return read_list(target)
 
 
 def _counts(content: Content, missing: frozenset[str]) -> dict[str, Any]:

@@ -21,6 +21,10 @@ COLUMNS = (
 )  # fmt: skip
 KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "finding")
 PAIR_COLUMN = {"t_iou": "iou", "t_ior": "ior"}
+# Rows of images with a finding, and their names in metrics.json
+OF_FINDING = {
+    "listed": "positives_listed", "present": "positives", "boxes_listed": "pairs_listed", "boxes_present": "pairs",
+}  # fmt: skip
 Row = dict[str, Any]
 
 
@@ -52,8 +56,9 @@ def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
     Rows of a split: ``n`` is the number of images or pairs behind the value. With more than one split follow, for each
     number, ``mean`` and ``sd`` over the splits where it is defined (ddof 1; n = number of these splits) and, for
     localization, ``pooled``: the share over all pairs of all splits (n = pairs). Kind ``images`` counts the test images
-    that the lists name and that were present, and those of the list with boxes (pooled: their sum). Variants named like
-    a floor are the maps that never look at the image. DataError where the results are of several experiments.
+    that the lists name and that were present, and those of the list with boxes (pooled: their sum); where some are
+    absent, also those with each finding. Variants named like a floor are the maps that never look at the image.
+    DataError where the results are of several experiments.
     """
     experiments = {result.experiment for result in results}
     if len(experiments) != 1:
@@ -181,13 +186,26 @@ def _image_rows(results: Sequence[SplitResult]) -> list[Row]:
     out: list[Row] = []
     for group in variants_of(results).values():
         for name in ("listed", "present", "boxes_listed", "boxes_present"):
-            rows = [
-                _row(result, "images", {"metric": name, "value": result.counts[name], "n": result.counts[name]})
-                for result in group
-                if result.counts.get(name) is not None
-            ]
-            out += rows
-            if len(rows) > 1:
-                total = sum(int(row["n"]) for row in rows)
-                out.append(rows[0] | {"split": "pooled", "value": float(total), "n": total})
+            out += _summed(group, name, "", [result.counts.get(name) for result in group])
+        counts = [result.counts.get("findings") or {} for result in group]
+        for finding in dict.fromkeys(finding for count in counts for finding in count):
+            of_finding = [count.get(finding) or {} for count in counts]
+            if any(_lacks(count) for count in of_finding):
+                for name, key in OF_FINDING.items():
+                    out += _summed(group, name, finding, [count.get(key) for count in of_finding])
     return out
+
+
+def _lacks(count: Row) -> bool:
+    return any(count.get(f"{key}_listed", count.get(key)) != count.get(key) for key in ("positives", "pairs"))
+
+
+def _summed(group: Sequence[SplitResult], metric: str, finding: str, numbers: Sequence[int | None]) -> list[Row]:
+    """Rows of counts, one a split where it is known, and their sum."""
+    rows = [
+        _row(result, "images", {"metric": metric, "finding": finding, "value": number, "n": number})
+        for result, number in zip(group, numbers, strict=True)
+        if number is not None
+    ]
+    total = sum(int(row["n"]) for row in rows)
+    return [*rows, rows[0] | {"split": "pooled", "value": float(total), "n": total}] if len(rows) > 1 else rows

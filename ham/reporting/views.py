@@ -107,6 +107,7 @@ def build(table: pd.DataFrame, settings: ReportingSettings, floor_note: str = ""
         out.append(_classification_summary(numbers))
     for metric, shown in (("t_iou", settings.t_iou_thresholds), ("t_ior", settings.t_ior_thresholds)):
         out += _localization(numbers, metric, numbers.thresholds(metric, shown), published)
+    out.append(_present(table))
     images = images_line(table, short=True)
     return [
         replace(
@@ -125,7 +126,7 @@ def _has_floors(table: Table) -> bool:
 
 def images_line(table: pd.DataFrame, short: bool = False) -> str:
     """``Test images present: 481 of 880 (fold1 98 of 186, …).``; ``short`` leaves the splits out."""
-    rows = table[table["kind"] == "images"]
+    rows = table[(table["kind"] == "images") & (table["finding"] == "")]
     if rows.empty:
         return "Test images present: not recorded."
     rows = rows[rows["variant"] == rows["variant"].iloc[0]]
@@ -144,6 +145,36 @@ def images_line(table: pd.DataFrame, short: bool = False) -> str:
         "" if (present, boxes_present) == (listed, boxes_listed) else " Incomplete: numbers are of the images present."
     )
     return line + (f" ({parts})." if len(splits) > 1 else ".") + missing
+
+
+def _present(table: pd.DataFrame) -> Table:
+    """How many test images with each finding were there; no rows where none is absent."""
+    rows = table[(table["kind"] == "images") & (table["finding"] != "")]
+    count = {
+        (split, finding, metric): int(n)
+        for variant, split, finding, metric, n in zip(
+            *(rows[name] for name in ("variant", "split", "finding", "metric", "n")), strict=True
+        )
+        if variant == rows["variant"].iloc[0]
+    }
+    split = "pooled" if (rows["split"] == "pooled").any() else "".join(rows["split"].iloc[:1])
+    shown = [
+        Row(finding, [_of(count, split, finding, ""), _of(count, split, finding, "boxes_")], "count")
+        for finding in dict.fromkeys(rows["finding"])
+    ]
+    return Table(
+        "Test images present, by finding",
+        "Images with the finding, and those with boxes of it, that were there, of those that the test lists name; all "
+        "splits together.",
+        [("", "with the finding"), ("", "with boxes")],
+        shown,
+        main=False,
+    )
+
+
+def _of(count: dict[tuple[str, str, str], int], split: str, finding: str, of: str) -> str:
+    present, listed = (count.get((split, finding, f"{of}{name}"), 0) for name in ("present", "listed"))
+    return f"{present:,} of {listed:,}"
 
 
 def _classification(numbers: Numbers, variant: str, published: list[PublishedRow]) -> Table:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ham import weights
 from ham.datasets.layout import Dataset
+from ham.datasets.present import Presence
 from ham.errors import DataError
 from ham.files import sha256, write_json, written
 from ham.metrics import Overlap
@@ -110,6 +111,9 @@ def _counts(
 ) -> dict[str, Any]:
     """How much was tested, and how much of what the lists name was there."""
     lists = dataset.info["lists"]
+    presence = Presence(dataset.table, dataset.findings, dataset.boxes, dataset.missing)
+    of_test = {row.finding: row for row in presence.rows(test, dataset.listed(test, True))}
+    of_boxes = {row.finding: row for row in presence.rows("", dataset.listed(test_boxes, True) if test_boxes else [])}
     return {
         "listed": lists[test]["listed"],
         "present": lists[test]["present"],
@@ -121,7 +125,9 @@ def _counts(
         "findings": {
             finding: {
                 "positives": int((images[f"label_{finding}"] == 1).sum()),
+                "positives_listed": of_test[finding].listed,
                 "pairs": int((tested["finding"] == finding).sum()),
+                "pairs_listed": of_boxes[finding].boxes_listed,
             }
             for finding in dataset.findings
         },

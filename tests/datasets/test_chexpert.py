@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from small_chexpert import FINDINGS, FIRST, HEADER, LATER, LATERAL, SECOND, SIZES, THIRD, VALID, Brought, jpeg
 
 from ham.boxes import resized_mask
@@ -164,7 +166,10 @@ def test_reduced_images_are_refused_for_boxes_with_the_reason_and_taken_without(
 @pytest.mark.parametrize(
     ("boxes", "message"),
     [
-        ({FIRST: {"Hernia": [[1, 2, 3, 4]]}}, r"boxes of 'Hernia' in .*patient00001"),
+        (
+            {FIRST: {"Hernia": [[1, 2, 3, 4]]}},
+            r"patient00001.*, Hernia: a finding that is not among the boxed_findings",
+        ),
         ({"train/patient00009/study1/view1_frontal.jpg": {}}, r"patient00009.*an image that train\.csv and valid\.csv"),
         ({FIRST: {"Edema": [[1, 2, 3]]}}, r"view1_frontal\.jpg is not \{finding: "),
         ({FIRST: {"Edema": [[1, 2, 3, "4"]]}}, r"view1_frontal\.jpg is not \{finding: "),
@@ -228,6 +233,21 @@ def test_a_file_that_is_no_such_table_is_refused(brought: Brought, content: byte
         brought.convert()
 
 
+def test_all_mistakes_stand_in_validation_csv_above_the_repairs(brought: Brought) -> None:
+    brought.labels[THIRD][3] = "2.0"
+    brought.labels[LATER][0] = "yes"  # a column that is no finding is not read
+    brought.images.pop(FIRST)
+    brought.boxes[LATERAL] = {"Hernia": [[1, 2, 3, 4]], "Edema": [[100, 100, 200, 200]]}
+    with pytest.raises(DataError, match=r"5 mistakes, the first is:.*line 5.*validation\.csv lists all"):
+        brought.build()
+    with open(brought.dataset / "validation.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows if not row["repair"]] == ["", "", LATERAL, LATERAL, THIRD]
+    assert [bool(row["repair"]) for row in rows] == sorted(bool(row["repair"]) for row in rows)
+    assert not (brought.dataset / "dataset.json").exists()
+    assert not (brought.dataset / "images").exists()
+
+
 def test_a_byte_order_mark_and_other_line_ends_change_nothing(brought: Brought) -> None:
     expected = brought.build().table
     for name in ("train.csv", "valid.csv"):
@@ -253,6 +273,13 @@ def test_absent_and_damaged_images_stop_a_conversion_unless_it_may_be_partial(br
     assert problems(dataset, THIRD)[0] == ("no JPEG image, or one whose header is damaged", "taken as absent")
     assert dataset.listed("bbox/train") == [FIRST, LATERAL]
     assert dataset.info["partial"] is True
+
+
+def test_an_image_of_another_kind_under_a_jpeg_name_is_taken_as_absent(brought: Brought) -> None:
+    data = io.BytesIO()
+    Image.new("L", SIZES[SECOND]).save(data, "PNG")
+    brought.images[SECOND] = data.getvalue()
+    assert brought.build(partial=True).missing == {SECOND}
 
 
 def test_a_folder_without_any_image_is_refused_also_as_partial(brought: Brought) -> None:

@@ -76,15 +76,17 @@ def test_boxes_are_the_drawn_ones_in_the_pixels_of_each_images_size() -> None:
 
 
 def test_the_drawn_folder_converts_with_every_repair(root: Path, tmp_path: Path) -> None:
-    folder, brought = tmp_path / "datasets/CheXpertPhantom", tmp_path / "brought"
+    folder = tmp_path / "datasets/CheXpertPhantom"
+    brought = folder / ".drawn"
     write_folder(brought, SETTINGS, 2)
     for line in (brought / "SHA256SUMS").read_text().splitlines():
         digest, _, name = line.partition("  ")
         assert sha256(brought / name) == digest
     description = Description.read(root / "config/datasets/chexpert-phantom.yaml")
-    convert(folder, description, brought, brought, DataSettings(folds=FoldSettings(count=2)), "chexpert-phantom")
+    convert(folder, description, brought, DataSettings(folds=FoldSettings(count=2)), "chexpert-phantom")
     dataset = Dataset.open(folder)
     assert dataset.info["counts"]["present"] == 60
+    assert (folder / "images/train").readlink() == Path("../.drawn/train")  # the data set can be moved as a whole
     assert {finding for found in dataset.boxes.values() for finding in found} <= set(description.boxed_findings)
     given = json.loads((brought / "BBoxes.json").read_text())
     assert {"edema", "Enlarg_Cardiomediastinum", "Edema", "Enlarged_Cardiomediastinum"} <= {

@@ -56,7 +56,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
                 labels = {name.replace("_", " "): "1.0" for name in given[image] if name.replace("_", " ") in HEADER}
                 writer.writerow({"Path": f"CheXpert-v1.0/{image}", "Frontal/Lateral": view, **labels})
     description = Description.read(Path(__file__).resolve().parents[2] / "config/datasets/chexpert.yaml")
-    convert(root / "CheXpert", description, BOXES.parent, folder, DataSettings(), "chexpert")
+    convert(root / "CheXpert", description, BOXES.parent, DataSettings(folder=str(folder)), "chexpert")
     return Dataset.open(root / "CheXpert")
 
 

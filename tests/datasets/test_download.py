@@ -57,6 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_HEAD(self) -> None:
+        self.server.seen.append((f"HEAD {self.path}", None))
         self.send_error(404)
 
     def do_GET(self) -> None:

@@ -119,6 +119,21 @@ def test_counts_say_how_many_of_how_many_are_there(folder: Path) -> None:
     assert counts["findings"]["Edema"] == {"images": 2, "present": 1, "boxes": 0, "present_boxes": 0}
 
 
+def test_what_a_list_misses_is_counted_by_finding(folder: Path) -> None:
+    # c.png: nothing known to be there; p1/a.png: Mass, with a box; p1/b.png: Edema, absent
+    assert (folder / "present.csv").read_text().splitlines() == [
+        "list,finding,listed,present,boxes_listed,boxes_present",
+        "Main/fold1/train,,3,2,1,1",
+        "Main/fold1/train,Mass,1,1,1,1",
+        "Main/fold1/train,Edema,1,0,0,0",
+    ]
+
+
+def test_lists_that_miss_nothing_are_not_counted(tmp_path: Path) -> None:
+    write(tmp_path / "Small", content(tmp_path, missing=[], partial=False))
+    assert len((tmp_path / "Small/present.csv").read_text().splitlines()) == 1
+
+
 def test_an_unknown_list_or_image_is_named(folder: Path) -> None:
     dataset = Dataset.open(folder)
     with pytest.raises(DataError, match="no list Main/fold9"):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
 from PIL import Image
 from small_nih import FOLDS, Mirror, png
 
+from ham.datasets import csv_text, nih
 from ham.datasets.nih import convert
 from ham.errors import DataError
 from ham.samples import read_grey
@@ -220,6 +223,36 @@ def test_one_run_names_every_mistake_of_tables_boxes_lists_and_images(mirror: Mi
         '00000004_000.png,"grey as RGBA, 8 bit grey is expected",read as grey: nothing is lost',
     ]
     assert not (mirror.dataset / "dataset.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"\xff\xfe" * 99, "cannot be read as a list of images"), (b"x\n" * 200, "it is no list of images")],
+    ids=["binary", "larger than any list"],
+)
+def test_a_list_that_is_none_is_a_mistake(
+    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, content: bytes, said: str
+) -> None:
+    monkeypatch.setattr(nih, "LARGEST_TABLE", 300)
+    mirror.files["published/ImageSets/Main/fold1/test_0_0.2.txt"] = content
+    with pytest.raises(DataError, match=said):
+        mirror.build()
+
+
+def test_a_line_without_end_is_not_read_whole(mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    read = csv_text._lines
+
+    def watched(file: TextIO) -> Iterator[str]:
+        for line in read(file):
+            asked.append(len(line))
+            yield line
+
+    monkeypatch.setattr(csv_text, "_lines", watched)
+    mirror.text(ENTRIES, "," * 10_000_000)
+    with pytest.raises(DataError, match="a line of 65536 characters or more"):
+        mirror.build()
+    assert asked == []
 
 
 def test_a_table_that_is_none_ends_in_validation_csv_too(mirror: Mirror) -> None:

@@ -147,6 +147,25 @@ def test_the_first_line_says_how_many_images_were_present(make_split: Make, tmp_
         assert "Test images present: 24 of 40" in shown.caption
 
 
+def test_absent_images_are_counted_by_finding_and_only_then(make_split: Make, tmp_path: Path) -> None:
+    splits = [make_split(f"fold{i}", seed=i) for i in (1, 2)]
+    tables.write_tables(splits, tmp_path / "x.csv", SETTINGS)
+    assert "by finding" not in (tmp_path / "x.md").read_text()
+    for folder, listed in zip(splits, (20, 12), strict=True):
+        metrics = json.loads((folder / "metrics.json").read_text())
+        for finding, count in metrics["counts"]["findings"].items():
+            count["positives_listed"] = listed if finding == "Cardiomegaly" else count["positives"]
+            count["pairs_listed"] = count["pairs"] + (finding == "Cardiomegaly")
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+    tables.write_tables(splits, tmp_path / "x.csv", SETTINGS)
+    table = tables.read_table(tmp_path / "x.csv")
+    assert pick(table, kind="images", metric="listed", finding="Cardiomegaly", split="fold1")["n"] == 20
+    assert set(table.loc[(table["kind"] == "images") & (table["finding"] != ""), "finding"]) == {"Cardiomegaly"}
+    (shown,) = (shown for shown in views.build(table, SETTINGS) if shown.title.startswith("Test images present"))
+    assert [(row.label, row.cells) for row in shown.rows] == [("Cardiomegaly", ["24 of 32", "12 of 14"])]
+    assert views.images_line(table).startswith("Test images present: 24 of 24")
+
+
 def test_names_are_escaped_in_markdown_and_latex(five_folds: list[Path], tmp_path: Path) -> None:
     tables.write_tables(five_folds, tmp_path / "x.csv", SETTINGS)
     markdown, latex = ((tmp_path / f"x.{suffix}").read_text() for suffix in ("md", "tex"))

@@ -26,6 +26,7 @@ SETTINGS = TrainingSettings(
     batch_size=8,
     epochs=3,
     checkpoint="last",
+    precision="bfloat16",
     network=NetworkSettings(architecture="resnet18", pretrained=None),
 )
 

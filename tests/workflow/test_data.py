@@ -75,9 +75,11 @@ def test_a_folder_of_images_is_linked_and_its_mistakes_outlive_the_job(made: Che
 
 def test_chosen_archives_alone_are_planned_and_absent_images_must_be_allowed(tmp_path: Path) -> None:
     checkout = copy_of_workflow(tmp_path / "checkout")
-    checkout.config = ["--config", "data={archives: [1, 12]}"]
+    part = tmp_path / "part.yaml"
+    checkout.config = ["--configfile", str(part)]
+    part.write_text("data: {archives: [1, 12]}")
     done = checkout.snakemake("datasets", *checkout.config, "-n", check=False)
     assert "with 2 of 12 archives, images will be absent: set data.partial: true" in done.stdout
-    checkout.config = ["--config", "data={archives: [1, 12], partial: true}"]
+    part.write_text("data: {archives: [1, 12], partial: true}")
     found = planned(checkout)
     assert (found["fetch_archive"], found["unpack"], found["check_images"], found["convert"]) == (2, 2, 2, 1)

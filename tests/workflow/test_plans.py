@@ -109,5 +109,13 @@ def test_formatting_is_snakefmts(paper: Checkout) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_lint_has_nothing_to_say(paper: Checkout) -> None:
-    assert "good condition" in paper.snakemake("--lint").stdout
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--configfile", "config/chexpert.yaml"],
+        ["--configfile", "config/chexpert.yaml", "--config", "dataset=chexpert-phantom"],
+    ],
+)
+def test_lint_has_nothing_to_say(paper: Checkout, words: list[str]) -> None:
+    assert "good condition" in paper.snakemake("--lint", *words).stdout

@@ -85,6 +85,8 @@ def test_metrics_hold_the_numbers_of_their_files(finished: Checkout) -> None:
     metrics = json.loads((split / "metrics.json").read_text())
     pairs = (split / "localization.csv").read_text().splitlines()
     assert metrics["counts"]["pairs"] == len(pairs) - 1 > 0
+    for count in metrics["counts"]["findings"].values():
+        assert (count["positives"], count["pairs"]) == (count["positives_listed"], count["pairs_listed"])
     assert {row["metric"] for row in metrics["classification"]} == {"auc", "auc_published", "accuracy"}
     assert set(metrics["floors"]) == {"location-prior", "random-map", "whole-image"}
     assert os.sep + "tmp" not in json.dumps(metrics)

@@ -41,6 +41,7 @@ if DATASET.table_names:
             "../scripts/fetch.py"
 
 
+# validation.csv is written too and no declared output: Snakemake deletes those of a job that fails, when it is needed most.
 # The user's files are no inputs: once converted, scores and reports can be made where the images are not at hand.
 rule convert_chexpert:
     input:
@@ -52,7 +53,7 @@ rule convert_chexpert:
             for name in (
                 "images.csv",
                 "missing.csv",
-                "validation.csv",
+                "present.csv",
                 "Annotations/Tags.json",
                 "Annotations/BBoxes.json",
                 *(f"ImageSets/{name}.txt" for name in (*DATASET.made_lists, *CONFIG.data.folds.list_names)),
@@ -65,8 +66,7 @@ rule convert_chexpert:
         "../../envs/environment.yaml"
     params:
         description=DATASET.model_dump(mode="json"),
-        brought=DRAWN if DATASET.drawn else CONFIG.data.folder,
-        data=CONFIG.data.model_dump(mode="json", include={"uncertain", "partial", "folds"}),
+        data=CONFIG.data.model_dump(mode="json", include={"folder", "uncertain", "partial", "folds"}),
         code=source_digest("ham.datasets.chexpert"),
     message:
         f"Converting {CONFIG.dataset}: tables, boxes, image sizes"

@@ -131,6 +131,7 @@ rule convert:
             for name in (
                 "images.csv",
                 "missing.csv",
+                "present.csv",
                 "Annotations/Tags.json",
                 "Annotations/BBoxes.json",
                 *(name.removeprefix("published/") for name in DATASET.list_names if "ImageSets" in name),

@@ -14,7 +14,6 @@ if __name__ == "__main__":
             folder,
             Description.model_validate(snakemake.params.description),
             folder / ".sources",
-            snakemake.params.brought,
             DataSettings.model_validate(snakemake.params.data),
             snakemake.config["dataset"],
         )
