@@ -138,7 +138,7 @@ class Samples(TorchDataset[dict[str, Any]]):
     ) -> None:
         self.dataset = dataset
         self.images = np.array(
-            images, dtype=np.bytes_
+            [image.encode() for image in images], dtype=np.bytes_
         )  # one buffer: a list of names would be copied page by page in workers
         self.labels = dataset.labels(images)
         allowed = set(supervised)

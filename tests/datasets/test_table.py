@@ -16,6 +16,7 @@ from ham.boxes import resized_mask
 from ham.datasets.layout import Dataset
 from ham.datasets.settings import DataSettings, Description
 from ham.errors import DataError, SettingsError
+from ham.samples import Samples
 
 
 @pytest.fixture
@@ -292,6 +293,8 @@ def test_names_of_any_language_and_sizes_that_change_are_what_they_are(own: Own)
     before = own.build().info["digests"]
     own.images[D1] = encoded((49, 32), "PNG")
     after = own.build()
+    sample = Samples(after, ["b/Müller ü.png"], [], 16)[0]
+    assert sample["image"].shape == (16, 16)
     assert after.size("b/Müller ü.png") == (30, 90)
     assert before["images"] != after.info["digests"]["images"]
     assert before["images.csv"] != after.info["digests"]["images.csv"]
