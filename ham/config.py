@@ -75,7 +75,7 @@ class Definitions(Section):
 class Configuration(Section):
     """Everything of config.yaml, checked."""
 
-    dataset: str = Field(description="a description in config/datasets/, without .yaml")
+    dataset: str = Field(description="a description in config/datasets/, without .yaml; or the path of one's own, with")
     experiments: tuple[str, ...] = Field(min_length=1, description="what to run")
     variants: tuple[str, ...] = Field(min_length=1, description="ways of training to run")
     data: DataSettings = DataSettings()
@@ -85,6 +85,11 @@ class Configuration(Section):
     scoring: ScoringSettings = ScoringSettings()
     reporting: ReportingSettings = ReportingSettings()
     define: Definitions
+
+    @property
+    def key(self) -> str:
+        """What results/ calls the data set: the name of its description, without folder and ending."""
+        return Path(self.dataset).name.removesuffix(".yaml") if self.dataset.endswith(".yaml") else self.dataset
 
     def splits(self, experiment: str, variant: str) -> tuple[str, ...]:
         """Splits of an experiment that a variant has: all, or those it is given weights for."""
@@ -168,9 +173,27 @@ def load(values: Mapping[str, Any], source: str = "the configuration") -> Config
     return config
 
 
+def planned(values: Mapping[str, Any], folder: Path) -> tuple[Configuration, Description]:
+    """What is to be run on what, checked; ``folder`` has the shipped descriptions.
+
+    The configuration's ``dataset`` is then what results/ calls it, also where a path was given: the name of that file.
+    """
+    config = load(values)
+    dataset = describe_dataset(config, folder)
+    check(config, dataset)
+    return config.model_copy(update={"dataset": config.key}), dataset
+
+
 def describe_dataset(config: Configuration, folder: Path) -> Description:
-    """The description that ``dataset:`` names, looked up in ``folder``."""
-    path = folder / f"{config.dataset}.yaml"
+    """The description that ``dataset:`` names, looked up in ``folder``, or that it is the path of."""
+    path = folder / f"{config.key}.yaml"
+    if config.key != config.dataset:
+        if path.is_file() or not _is_name(path.stem):
+            raise SettingsError(
+                f"dataset: give {config.dataset} another name, of letters, digits, dots and hyphens, and none of the "
+                f"shipped descriptions': results/{path.stem} would hold two data sets, or cannot be made"
+            )
+        return Description.read(Path(config.dataset).expanduser())
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
         raise SettingsError(f"dataset: there is no description {path}; those at hand are {known}.")
@@ -184,15 +207,17 @@ def check(config: Configuration, dataset: Description) -> None:
     lists.update(dataset.made_lists, config.data.folds.list_names)
     for name in config.experiments:
         experiment = config.define.experiments[name]
+        if not dataset.boxed_findings and (reason := _needs_boxes(config, name)):
+            problems.append(f"experiments: {name} {reason}, and {config.dataset} has no boxes: leave it out")
         for role in ROLES:
             wanted = [experiment.list_of(role, split) for split in experiment.splits]
             unknown = [item for item in dict.fromkeys(wanted) if item is not None and item not in lists]
             if unknown:
                 problems.append(f"define.experiments.{name}.{role}: {config.dataset} has no list {unknown[0]}")
     if config.scoring.leave_out is not None and config.scoring.leave_out not in dataset.boxed_findings:
+        named = f"name one of {', '.join(dataset.boxed_findings)}, or null" if dataset.boxed_findings else "say null"
         problems.append(
-            f"scoring.leave_out: {config.scoring.leave_out} is no finding of {config.dataset} that has boxes; "
-            f"name one of {', '.join(dataset.boxed_findings)}, or null"
+            f"scoring.leave_out: {config.scoring.leave_out} is no finding of {config.dataset} that has boxes; {named}"
         )
     for metric in ("t_iou", "t_ior"):
         scored = getattr(config.scoring, metric)
@@ -213,6 +238,18 @@ def _store(config: Configuration) -> list[str]:
     if config.data.store is None or config.data.store >= side:
         return []
     return [f"data.store: {config.data.store} pixels are too few for training.image_size {side}"]
+
+
+def _needs_boxes(config: Configuration, name: str) -> str | None:
+    """Why an experiment cannot be run on a data set without boxes; None where it can."""
+    experiment = config.define.experiments[name]
+    for role in ("train", "validation", "test"):
+        if str(getattr(experiment, role)).startswith("bbox/"):
+            return f"takes only images with boxes ({role}: {getattr(experiment, role)})"
+    trained = [variant for variant in config.variants if config.define.variants[variant].weights is None]
+    chosen = [config.training_settings(name, variant).checkpoint for variant in trained]
+    by_boxes = [checkpoint for checkpoint in chosen if checkpoint in ("best-t-iou", "best-t-ior")]
+    return f"chooses its checkpoint on boxes (checkpoint: {by_boxes[0]})" if by_boxes else None
 
 
 def _pretrained(config: Configuration) -> list[str]:

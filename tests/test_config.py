@@ -168,3 +168,47 @@ def test_a_missing_file_of_weights_stops_before_anything_is_downloaded(root: Pat
     loaded = config.load(paper)
     with pytest.raises(SettingsError, match=r"there is no file nowhere/resnet50\.pth"):
         config.check(loaded, config.describe_dataset(loaded, root / "config/datasets"))
+
+
+@pytest.fixture
+def own(tmp_path: Path, paper: dict[str, Any]) -> dict[str, Any]:
+    """A configuration of a data set of one's own without boxes, described by a path."""
+    keys = {
+        "name": "Mine",
+        "source": "table",
+        "images": "images",
+        "labels": {"file": "labels.csv"},
+        "findings": ["Mass"],
+        "licence": "none",
+        "attribution": "nobody",
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(keys))
+    paper["scoring"]["leave_out"] = None
+    return {**paper, "dataset": str(tmp_path / "mine.yaml"), "experiments": ["classification-5fold-by-patient"]}
+
+
+def test_a_description_may_lie_anywhere_and_results_are_called_after_its_file(root: Path, own: dict[str, Any]) -> None:
+    planned, dataset = config.planned(own, root / "config/datasets")
+    assert (planned.dataset, dataset.name) == ("mine", "Mine")
+    assert config.planned({**own, "dataset": "nih"}, root / "config/datasets")[0].dataset == "nih"
+
+
+@pytest.mark.parametrize("name", ["nih.yaml", "a b.yaml"])
+def test_a_description_that_would_mix_results_is_refused(root: Path, own: dict[str, Any], name: str) -> None:
+    path = Path(own["dataset"])
+    path.rename(path.with_name(name))
+    with pytest.raises(SettingsError, match="another name"):
+        config.planned({**own, "dataset": str(path.with_name(name))}, root / "config/datasets")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"experiments": ["localization-5fold-by-patient"]}, r"takes only images with boxes \(validation: bbox/"),
+        ({"training": {"checkpoint": "best-t-iou"}}, r"chooses its checkpoint on boxes \(checkpoint: best-t-iou\)"),
+        ({"scoring": {"leave_out": "Mass"}}, "Mass is no finding of .* that has boxes; say null"),
+    ],
+)
+def test_without_boxes_what_needs_them_is_refused(root: Path, own: dict[str, Any], changes: Any, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        config.planned(config.merged(own, changes), root / "config/datasets")

@@ -7,10 +7,9 @@ the size of every image is read from its header.
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,13 +18,14 @@ import pandas as pd
 from PIL import Image
 
 from ham.boxes import Box
+from ham.datasets.box_checks import Boxes, are_numbers, read_json
 from ham.datasets.chexpert_labels import known_labels, read_labels
-from ham.datasets.layout import Content, Problem, pictures_digest, write
+from ham.datasets.content import content_of, given_file
+from ham.datasets.layout import Problem, pictures_digest, write
 from ham.datasets.problems import collected, mistake, refuse_mistakes
 from ham.datasets.settings import DataSettings, Description
-from ham.datasets.splits import folds_by_patient
+from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.errors import DataError
-from ham.files import sha256
 from ham.progress import track
 
 BOXES = "BBoxes.json"
@@ -36,7 +36,6 @@ LARGEST_BOXES = 64 << 20  # bytes; the authors' file has 354,174
 AT_ONCE = 256  # images whose headers one thread reads before it asks for more
 READERS = 16  # threads: reading a header is waiting for the disk
 
-Boxes = dict[str, dict[str, list[list[float]]]]  # {image: {finding: [[x, y, w, h], …]}}, pixels of the image
 Corners = list[list[float]]  # [[xmin, ymin, xmax, ymax], …], pixels of the image
 CornersOf = dict[str, Corners]  # {finding: corners}
 
@@ -78,23 +77,20 @@ def convert(folder: Path, description: Description, sources: Path, data: DataSet
     table.insert(2, "height", [picture.height for picture in sizes])
     link(brought, folder / "images")
     annotated = table[table.index.isin(boxes)] if boxes else table
-    content = Content(
+    parts = {name: [image for image in table.index if image.startswith(f"{name}/")] for name in FOLDERS}
+    content = content_of(
+        description,
         key=key,
-        name=description.name,
-        source=description.source,
-        findings=description.findings,
-        boxed_findings=description.boxed_findings,
-        box_grid=description.box_grid,
         table=table,
         boxes=boxes,
-        lists={**dict(_lists(table.index.tolist(), boxes)), **folds_by_patient(annotated, boxes, data.folds)},
+        lists={**lists_of_parts(parts, boxes), **folds_by_patient(annotated, boxes, data.folds)},
         missing=missing,
         partial=bool(missing),
         problems=problems,
-        sources=_sources(brought, sources, description, data.uncertain),
+        sources=_sources(
+            brought, sources, description, {name: len(images) for name, images in parts.items()}, data.uncertain
+        ),
         pictures=pictures_digest((image, " ".join(map(str, found))) for image, found in pictures.items()),
-        licence=description.licence,
-        attribution=description.attribution,
     )
     write(folder, content)
 
@@ -195,34 +191,14 @@ def _sound(
 
 
 def _boxes_file(path: Path) -> dict[str, CornersOf]:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
-        if twice:
-            raise ValueError(f"{twice[0]} stands there twice")
-        return dict(pairs)
-
-    try:
-        if path.stat().st_size > LARGEST_BOXES:
-            raise DataError(f"{path} has more than {LARGEST_BOXES >> 20} MiB: it is no file of boxes")
-        read = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} cannot be read as JSON ({error}): get it again") from None
+    read = read_json(path, LARGEST_BOXES)
     for image, named in read.items() if isinstance(read, dict) else [("", None)]:
         if not isinstance(named, dict) or not all(
-            isinstance(given, list) and all(_is_box(corners) for corners in given) for given in named.values()
+            isinstance(given, list) and all(are_numbers(corners) for corners in given) for given in named.values()
         ):
             what = "not {finding: [[xmin, ymin, xmax, ymax]]} of finite numbers"
             raise DataError(f"{path}: {image or 'the file'} is {what}: get the authors' file")
     return dict(read)
-
-
-def _is_box(corners: Any) -> bool:
-    return (
-        isinstance(corners, list)
-        and len(corners) == 4
-        and all(isinstance(value, int | float) and not isinstance(value, bool) for value in corners)
-        and all(abs(value) < 1e6 for value in corners)  # no infinity, and nan is not less than anything
-    )
 
 
 class Mended(NamedTuple):
@@ -278,14 +254,6 @@ def link(brought: Path, images: Path) -> None:
         temporary.replace(place)
 
 
-def _lists(images: Sequence[str], boxes: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]:
-    """The two parts of CheXpert, and those of their images that have boxes."""
-    for name in FOLDERS:
-        part = [image for image in images if image.startswith(f"{name}/")]
-        yield f"Main/{name}", part
-        yield f"bbox/{name}", [image for image in part if boxes.get(image)]
-
-
 def _refuse_missing(missing: Sequence[str], images: int, partial: bool, brought: Path) -> None:
     if missing and (not partial or len(missing) == images):
         what = (
@@ -296,11 +264,13 @@ def _refuse_missing(missing: Sequence[str], images: int, partial: bool, brought:
         )
 
 
-def _sources(brought: Path, sources: Path, description: Description, uncertain: str) -> list[dict[str, Any]]:
-    """What the data set was made from, and how; not the images: their digest is over names, sizes and bytes."""
-
-    def source(path: Path) -> dict[str, Any]:
-        return {"file": path.name, "bytes": path.stat().st_size, "sha256": sha256(path)}
-
-    tables = [source(brought / f"{name}.csv") | {"uncertain": uncertain} for name in FOLDERS]
-    return [*tables, *(source(sources / name) for name in description.table_names)]
+def _sources(
+    brought: Path, sources: Path, description: Description, images: Mapping[str, int], uncertain: str
+) -> list[dict[str, Any]]:
+    """What the data set was made from, and how its labels were read; ``images`` is their number in each folder of
+    ``brought``."""
+    return [
+        *({"file": name, "images": number} for name, number in images.items()),
+        *(given_file(brought / f"{name}.csv", f"{name}.csv") | {"uncertain": uncertain} for name in FOLDERS),
+        *(given_file(sources / name, name) for name in description.table_names),
+    ]

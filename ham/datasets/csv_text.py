@@ -11,7 +11,7 @@ from ham.errors import DataError
 
 LARGEST_TABLE = 256 << 20  # bytes; Data_Entry has 9 MB
 LONGEST_LINE = 1 << 16  # characters
-MOST_COLUMNS = 64
+MOST_COLUMNS = 1000
 
 
 def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:

@@ -1,4 +1,4 @@
-"""Images that are there already: a folder in NIH's, the release's or Kaggle's layout, linked and never changed."""
+"""Images that are there already: a folder in NIH's, the release's, Kaggle's or any layout, linked and never changed."""
 
 from __future__ import annotations
 
@@ -18,23 +18,25 @@ ENDINGS = (".png", ".jpg", ".jpeg")
 log = logging.getLogger("ham")
 
 
-def link_images(folder: Path, images: Path, record: Path) -> None:
+def link_images(folder: Path, images: Path, record: Path, by_path: bool = False) -> None:
     """Link every image below ``folder`` as ``images``/<file name>, then write ``record``: csv name,bytes,sha256.
 
-    The digest stays blank: the check, which reads every image anyway, takes it. The records of archives beside
-    ``record`` are removed, because the links replace what was unpacked. Raises DataError for a folder without images,
-    and for two files of one name that differ.
+    ``by_path``: an image is called by its whole path below ``folder`` instead, so that two may have one file name. The
+    digest stays blank: the check, which reads every image anyway, takes it. The records of archives beside ``record``
+    are removed, because the links replace what was unpacked. Raises DataError for a folder without images, and for two
+    files of one name that differ.
     """
     folder, images, record = Path(folder).expanduser().absolute(), Path(images), Path(record)
     images.mkdir(parents=True, exist_ok=True)
     record.parent.mkdir(parents=True, exist_ok=True)
     try:
-        found = _indexed(folder)
+        found = _indexed(folder, by_path)
         for other in record.parent.glob("*.csv"):
             other.unlink()
         rows = []
         for name, path in track(sorted(found.items()), "Linking images"):
             rows.append((name, path.stat().st_size, ""))
+            (images / name).parent.mkdir(parents=True, exist_ok=True)
             link(path, images / name)
     except OSError as error:
         raise EnvironmentProblem(f"{folder} could not be linked to {images}: {error.strerror or error}") from None
@@ -42,21 +44,24 @@ def link_images(folder: Path, images: Path, record: Path) -> None:
     log.info("%s: %d images linked", folder, len(rows))
 
 
-def _indexed(folder: Path) -> dict[str, Path]:
-    """Every image by its file name."""
+def _indexed(folder: Path, by_path: bool) -> dict[str, Path]:
+    """Every image by its name."""
+    key = "images in the description" if by_path else "data.folder"
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder: correct folder (below data:), or set it to null to fetch the archives")
+        fetched = "" if by_path else ", or set it to null to fetch the archives"
+        raise DataError(f"{folder} is no folder: correct {key}{fetched}")
     found: dict[str, Path] = {}
-    for root in _roots(folder):
+    for root in [folder] if by_path else _roots(folder):
         for path in _images(root):
-            first = found.setdefault(path.name, path)
+            name = path.relative_to(root).as_posix() if by_path else path.name
+            if unsafe(name):
+                continue
+            first = found.setdefault(name, path)
             if first is not path and not _same(first, path):
                 raise DataError(f"{first} and {path} have one name and different content: keep one of them")
     if not found:
-        raise DataError(
-            f"{folder} (folder below data:) has no images: images/*.png, images_001/images/*.png … or any folders with "
-            "images are expected"
-        )
+        layouts = "PNG or JPEG" if by_path else "images/*.png, images_001/images/*.png … or any folders with images"
+        raise DataError(f"{folder} ({key}) has no images: {layouts} are expected")
     return found
 
 
@@ -79,7 +84,7 @@ def _images(root: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(place, name)
-            if name.lower().endswith(ENDINGS) and not name.startswith(".") and not unsafe(name) and path.is_file():
+            if name.lower().endswith(ENDINGS) and not name.startswith(".") and path.is_file():
                 yield path
 
 

@@ -8,37 +8,34 @@ from __future__ import annotations
 
 import filecmp
 import json
-import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from ham.datasets.box_checks import Boxes, add_once, check_owner, four_numbers
+from ham.datasets.content import content_of, given_file
 from ham.datasets.csv_text import LARGEST_TABLE, read_csv
-from ham.datasets.images import usable
-from ham.datasets.layout import Content, Problem, pictures_digest, read_list, write
+from ham.datasets.images import refuse_missing, usable
+from ham.datasets.label_table import LabelRow, columns_of, label_table, named_findings
+from ham.datasets.layout import Problem, pictures_digest, read_list, write
 from ham.datasets.problems import collected, mistake, refuse_mistakes
 from ham.datasets.records import read_checks
-from ham.datasets.settings import PUBLISHED, Description, FoldSettings, repeated, unsafe
+from ham.datasets.settings import PUBLISHED, Description, FoldSettings, repeated
 from ham.datasets.splits import folds_by_patient
 from ham.errors import DataError
-from ham.files import sha256
 
 ENTRIES = "Data_Entry"  # how the table's name begins; what follows is the year of its issue
 BOX_LIST = "BBox_List"
 LISTS = f"{PUBLISHED}ImageSets/"
 AUTHORS_BOXES = f"{PUBLISHED}Annotations/BBoxes.json"
 OFFICIAL = ("train_val_list.txt", "test_list.txt")
-NO_FINDING = "No Finding"
 RENAMED = {"Infiltrate": "Infiltration"}  # BBox_List's word, Data_Entry's word
 NEEDED = ("Image Index", "Finding Labels", "Patient ID", "View Position")
 TOLERANCE = 1e-9  # between our boxes and the authors', in pixels
-PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.\w+")  # image names that need no closer look
-
-Boxes = dict[str, dict[str, list[list[float]]]]  # {image: {finding: [[x, y, w, h], …]}}
 
 
 def convert(
@@ -72,15 +69,11 @@ def convert(
     there = frozenset(image.image for image in present)
     missing = [image for image in table.index if image not in there]
     with collected(problems):
-        _refuse_missing(missing, len(table), partial, description.name)
+        refuse_missing(missing, len(table), partial, description.name, "get the archives that have them")
     refuse_mistakes(folder, description.name, problems)
-    content = Content(
+    content = content_of(
+        description,
         key=key,
-        name=description.name,
-        source=description.source,
-        findings=description.findings,
-        boxed_findings=description.boxed_findings,
-        box_grid=description.box_grid,
         table=table,
         boxes=boxes,
         lists={**lists, **folds_by_patient(table, boxes, folds)},
@@ -89,8 +82,6 @@ def convert(
         problems=problems,
         sources=_sources(description, sources, {record.stem: len(found) for record, found in checks.items()}),
         pictures=pictures_digest((image.image, f"{image.sha256} {image.form}") for image in present),
-        licence=description.licence,
-        attribution=description.attribution,
     )
     write(folder, content)
 
@@ -103,41 +94,25 @@ def read_entries(path: Path, findings: Sequence[str], grid: int, problems: list[
     is one of ``problems``; DataError is for a file that is no such table.
     """
     header, rows = read_csv(path)
-    absent = [name for name in NEEDED if name not in header]
-    if absent:
-        raise DataError(f"{path}: the header has no column {', '.join(absent)} (it has: {', '.join(header)})")
-    columns = [header.index(name) for name in NEEDED]
+    columns = columns_of(path, header, NEEDED)
+    table = label_table(path, _label_rows(rows, columns, len(header), findings), findings, problems)
+    table.insert(1, "width", grid)
+    table.insert(2, "height", grid)
+    return table
+
+
+def _label_rows(
+    rows: Iterable[tuple[int, list[str]]], columns: Sequence[int], width: int, findings: Sequence[str]
+) -> Iterator[LabelRow]:
     meaning: dict[str, tuple[np.ndarray, str | None]] = {}  # some 800 combinations of findings in 112,120 rows
-    seen: dict[str, int] = {}
-    values: list[tuple[str, str]] = []
-    labels: list[np.ndarray] = []
     for line, row in rows:
         image, found, patient, view = (row[column].strip() if column < len(row) else "" for column in columns)
         if found not in meaning:
-            meaning[found] = _findings(found, findings)
+            meaning[found] = named_findings(found, findings)
         vector, wrong = meaning[found]
         if len(row) <= max(columns):
-            wrong = f"{len(row)} fields, {len(header)} are expected"
-        elif image in seen:
-            wrong = f"{image} stands in line {seen[image]} already"
-        elif not PLAIN.fullmatch(image) and (reason := unsafe(image)):
-            wrong = f"the image name {image!r} {reason}"
-        elif not patient:
-            wrong = f"{image} has no patient"
-        if wrong:
-            problems.append(mistake(f"{path}, line {line}: {wrong}", image))
-        if image not in seen:
-            seen[image] = line
-            values.append((patient, view))
-            labels.append(vector)
-    if not seen:
-        raise DataError(f"{path} has a header and no rows: get it again")
-    table = pd.DataFrame(np.stack(labels), index=pd.Index(list(seen), name="image"), columns=list(findings))
-    table.insert(0, "patient", [patient for patient, _ in values])
-    table.insert(1, "width", grid)
-    table.insert(2, "height", grid)
-    table.insert(3, "view", [view for _, view in values])
-    return table
+            wrong = f"{len(row)} fields, {width} are expected"
+        yield LabelRow(line, image, patient, view, vector, wrong)
 
 
 def read_boxes(path: Path, description: Description, table: pd.DataFrame, problems: list[Problem]) -> Boxes:
@@ -160,12 +135,8 @@ def read_boxes(path: Path, description: Description, table: pd.DataFrame, proble
             where = f"{path}, line {line}"
             if len(row) < 6:
                 raise DataError(f"{where}: {len(row)} fields, an image, a finding and four numbers are expected")
-            _check_box_owner(where, image, finding, description, table)
-            box = _numbers(where, row[2:6], description.box_grid)
-            found = boxes.setdefault(image, {}).setdefault(finding, [])
-            if box in found:
-                raise DataError(f"{where}: the same box of {finding} in {image} stands there twice")
-            found.append(box)
+            check_owner(where, image, finding, description, table, ENTRIES)
+            add_once(where, boxes, image, finding, _inside(where, row[2:6], description.box_grid))
     problems += [
         Problem(
             "",
@@ -208,35 +179,9 @@ def _table(description: Description, sources: Path, beginning: str) -> Path:
     raise DataError(f"the description of {description.name} has no table {beginning}….csv: add it to tables")
 
 
-def _findings(text: str, findings: Sequence[str]) -> tuple[np.ndarray, str | None]:
-    """int8 [C] of ``Cardiomegaly|Emphysema`` or ``No Finding``, and what is wrong with it."""
-    labels = np.zeros(len(findings), dtype=np.int8)
-    if text == NO_FINDING:
-        return labels, None
-    for name in text.split("|"):
-        if name not in findings:
-            what = f"{NO_FINDING} beside a finding" if name == NO_FINDING else f"unknown finding {name!r}"
-            return labels, f"{what}; the description's findings are {', '.join(findings)}"
-        labels[findings.index(name)] = 1
-    return labels, None
-
-
-def _check_box_owner(where: str, image: str, finding: str, description: Description, table: pd.DataFrame) -> None:
-    if finding not in description.boxed_findings:
-        raise DataError(f"{where}: a box of {finding!r}, which is not among the description's boxed_findings")
-    if image not in table.index:
-        raise DataError(f"{where}: a box for {image}, an image that {ENTRIES} does not have")
-    if table.at[image, finding] != 1:
-        raise DataError(f"{where}: a box of {finding} in {image}, which does not have that finding in {ENTRIES}")
-
-
-def _numbers(where: str, fields: Sequence[str], grid: int) -> list[float]:
-    try:
-        x, y, w, h = (float(field) for field in fields)
-    except ValueError:
-        raise DataError(f"{where}: {', '.join(fields)} are not four numbers (x, y, w, h)") from None
-    # Written so that a nan fails too.
-    if not (x >= 0 and y >= 0 and w > 0 and h > 0 and x + w <= grid and y + h <= grid):
+def _inside(where: str, fields: Sequence[str], grid: int) -> list[float]:
+    x, y, w, h = four_numbers(where, fields, "x, y, w, h")
+    if x < 0 or y < 0 or w <= 0 or h <= 0 or x + w > grid or y + h > grid:
         raise DataError(f"{where}: the box x {x}, y {y}, w {w}, h {h} is not inside the image of {grid} x {grid}")
     return [x, y, w, h]
 
@@ -287,15 +232,6 @@ def _check_list(path: Path, images: frozenset[str]) -> None:
         raise DataError(f"{path}: {repeated(listed)[0]} is listed twice")
 
 
-def _refuse_missing(missing: Sequence[str], images: int, partial: bool, name: str) -> None:
-    if not missing or (partial and len(missing) < images):
-        return
-    counted = f"data set {name}: {len(missing)} of {images} images are missing, the first is {missing[0]}"
-    if partial:
-        raise DataError(f"{counted}: not one is there; check the archives")
-    raise DataError(f"{counted}: get the archives that have them, or set partial: true below data: to go on without")
-
-
 def _sources(description: Description, sources: Path, images: Mapping[str, int]) -> list[dict[str, Any]]:
     """What the data set was made from; the archives' digests are the description's, which fetching has verified.
 
@@ -311,8 +247,5 @@ def _sources(description: Description, sources: Path, images: Mapping[str, int])
     return [
         *archives,
         *linked,
-        *(
-            {"file": name, "bytes": (sources / name).stat().st_size, "sha256": sha256(sources / name)}
-            for name in (*description.table_names, *description.list_names)
-        ),
+        *(given_file(sources / name, name) for name in (*description.table_names, *description.list_names)),
     ]

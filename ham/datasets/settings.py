@@ -14,9 +14,19 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from ham.datasets.columns import IMAGE_COLUMNS
+from ham.datasets.own_files import BoxesFile, LabelsFile, Place, beside
 from ham.errors import SettingsError
 
+PARTS = ("train", "val", "test")  # of a split of one's own
 PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
+# keys of a description by its source: without which it says too little, and which mean nothing there
+OWN = ("images", "labels", "boxes")
+NEEDED = {"nih": ("archives", "tables", "box_grid"), "chexpert": (), "table": ("images", "labels")}
+MEANINGLESS = {
+    "nih": OWN,
+    "chexpert": ("archives", "lists", "box_grid", *OWN),
+    "table": ("archives", "tables", "lists", "published_address", "box_grid", "drawn"),
+}
 RESERVED = frozenset((*IMAGE_COLUMNS, "abnormality", "mean", "sd", "pooled"))  # columns and rows of our own tables
 
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -86,7 +96,7 @@ class Description(_Settings):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = Field(
         description="Folder below datasets/."
     )
-    source: Literal["nih", "chexpert"] = Field(
+    source: Literal["nih", "chexpert", "table"] = Field(
         description="The form of tables and images, and so the module of ham.datasets that converts them."
     )
     drawn: Literal["phantom", "chexpert_phantom"] | None = Field(
@@ -109,6 +119,9 @@ class Description(_Settings):
         default=None,
         description="Address of the folder published/: serves every entry of lists that has none of its own.",
     )
+    images: Place | None = Field(default=None, description="Folder of images of one's own; relative: from here on.")
+    labels: LabelsFile | None = Field(default=None, description="Table of images, patients and findings of one's own.")
+    boxes: BoxesFile | None = Field(default=None, description="Boxes of one's own, if there are any.")
 
     @field_validator("findings", "boxed_findings")
     @classmethod
@@ -127,26 +140,39 @@ class Description(_Settings):
     def _consistent(self) -> Description:
         _refuse([f for f in self.boxed_findings if f not in self.findings], "in boxed_findings but not in findings")
         _refuse(repeated((*self.archive_names, *self.table_names, *self.list_names)), "given as a file twice")
-        kept_out = ("archives", "lists", "box_grid")
-        if self.source == "chexpert":
-            _refuse([key for key in kept_out if getattr(self, key)], "no key of a CheXpert description")
-        else:
-            needed = ("archives", "tables", "box_grid")
-            _refuse([key for key in needed if not getattr(self, key)], f"needed where the source is {self.source}")
+        whose = f"where the source is {self.source}"
+        _refuse([key for key in MEANINGLESS[self.source] if getattr(self, key)], f"mean nothing {whose}")
+        _refuse([key for key in NEEDED[self.source] if not getattr(self, key)], f"needed {whose}")
+        if self.source == "table" and bool(self.boxes) != bool(self.boxed_findings):
+            raise ValueError("boxes and boxed_findings: give both, or neither")
         return self
 
     @classmethod
     def read(cls, path: Path) -> Description:
         """Read a description; ``like: other`` lays its keys over those of other.yaml in the same folder.
 
-        Raises SettingsError with every mistake and the path of its key.
+        Paths of files of one's own are absolute then: relative ones start in the description's folder. Raises
+        SettingsError with every mistake and the path of its key.
         """
         path = Path(path)
         values = _layered(path, ())
         try:
-            return cls.model_validate(values)
+            description = cls.model_validate(values)
         except ValidationError as error:
             raise SettingsError(f"{path}: " + "; ".join(mistakes(error))) from None
+        if description.images is None or description.labels is None:
+            return description
+        places = {
+            "images": beside(path.parent, description.images),
+            "labels": description.labels.beside(path.parent),
+            "boxes": description.boxes and description.boxes.beside(path.parent),
+        }
+        return description.model_copy(update=places)
+
+    @property
+    def own_tables(self) -> tuple[str, ...]:
+        """Paths of the tables of one's own: labels, then boxes where there are some."""
+        return tuple(table.file for table in (self.labels, self.boxes) if table is not None)
 
     @property
     def archive_names(self) -> tuple[str, ...]:
@@ -179,7 +205,10 @@ class Description(_Settings):
     @property
     def made_lists(self) -> tuple[str, ...]:
         """Lists that conversion makes from the tables, beside the folds by patient."""
-        return ("Main/train", "Main/valid", "bbox/train", "bbox/valid") if self.source == "chexpert" else ()
+        parts: tuple[str, ...] = ("train", "valid") if self.source == "chexpert" else ()
+        if self.labels is not None and self.labels.split is not None:
+            parts = PARTS
+        return tuple(f"{folder}/{part}" for folder in ("Main", "bbox") for part in parts)
 
     def file(self, name: str) -> FileEntry:
         """The entry of ``name``, with its address filled in; raises SettingsError when there is none."""
@@ -291,6 +320,10 @@ class DataSettings(_Settings):
 
     def refusals(self, description: Description) -> list[str]:
         """What cannot be done with this data set, each with the path of its key."""
+        if description.source == "table":
+            given = [key for key in ("mirror", "folder", "archives") if getattr(self, key) is not None]
+            why = f"the description of {description.name} says where its files are: leave this null"
+            return [f"data.{key}: {why}" for key in given]
         if self.archives is None:
             return []
         number = len(description.archives)

@@ -61,6 +61,15 @@ def folds_by_patient(
     return lists
 
 
+def lists_of_parts(
+    parts: Mapping[str, Sequence[str]], boxed: Mapping[str, Collection[str]]
+) -> dict[str, Sequence[str]]:
+    """The lists of a given split: ``Main/<part>``, all its images, and ``bbox/<part>``, those that have boxes."""
+    return {f"Main/{part}": images for part, images in parts.items()} | {
+        f"bbox/{part}": [image for image in images if boxed.get(image)] for part, images in parts.items()
+    }
+
+
 def _counts(table: pd.DataFrame, boxed: Mapping[str, Collection[str]], patient: np.ndarray, size: int) -> np.ndarray:
     """What is to be shared out evenly, of each patient: int64 [size, 4 + findings + boxed findings].
 

@@ -18,6 +18,7 @@ from ham.reporting.leakage import seen_of_the_test
 from ham.reporting.markup import spans
 from ham.reporting.results import SplitResult, experiments_of, prior_note, read, variants_of
 from ham.reporting.settings import ReportingSettings
+from ham.reporting.sources import sources
 from ham.reporting.tables import read_table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -70,8 +71,10 @@ def write_page(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"number": _number, "capital": _capital}
+    info = _dataset(dataset_folder)
     page = environment.get_template("report.html.j2").render(
-        dataset=_dataset(dataset_folder),
+        dataset=info,
+        sources=sources(info),
         key=read_splits[0].dataset if read_splits else Path(results).name,
         glance=_shown(_glance(groups, numbers, settings)),
         seen=_shown(seen_of_the_test(leakage)) if leakage is not None else None,

@@ -42,7 +42,8 @@ def test_a_folder_becomes_a_data_set_without_a_copied_image(brought: Brought) ->
     assert dataset.listed("Main/valid") == [VALID]
     assert dataset.listed("bbox/train") == [FIRST, LATERAL, THIRD]
     sources = {entry["file"]: entry for entry in dataset.info["sources"]}
-    assert list(sources) == ["train.csv", "valid.csv", "BBoxes.json"]
+    assert list(sources) == ["train", "valid", "train.csv", "valid.csv", "BBoxes.json"]
+    assert (sources["train"]["images"], sources["valid"]["images"]) == (7, 1)
     assert sources["train.csv"]["sha256"] == sha256(brought.folder / "train.csv")
     assert sources["train.csv"]["uncertain"] == "zeros"
 

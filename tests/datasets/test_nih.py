@@ -14,9 +14,9 @@ from PIL import Image
 from small_nih import FOLDS, Mirror, png
 
 from ham.datasets import csv_text, nih
+from ham.datasets.decoding import read_grey
 from ham.datasets.nih import convert
 from ham.errors import DataError
-from ham.samples import read_grey
 
 ENTRIES = "Data_Entry_2017_v2020.csv"
 BOX_LIST = "BBox_List_2017.csv"
@@ -94,7 +94,7 @@ def test_every_issue_of_data_entry_reads_the_same(mirror: Mirror, change) -> Non
         (BOX_LIST, "1.5,2.25,10.125,7", "1.5,2.25,30.6,7", "line 2: the box .* is not inside the image of 32 x 32"),
         (BOX_LIST, "1.5,2.25,10.125,7", "-1,2.25,10.125,7", "line 2: the box .* is not inside"),
         (BOX_LIST, "1.5,2.25,10.125,7", "1,2,0,7", "line 2: the box .* is not inside"),
-        (BOX_LIST, "1.5,2.25,10.125,7", "nan,2.25,10.125,7", "line 2: the box .* is not inside"),
+        (BOX_LIST, "1.5,2.25,10.125,7", "nan,2.25,10.125,7", "line 2: .* are not four numbers"),
         (BOX_LIST, "1.5,2.25,10.125,7", "1.5,2.25,wide,7", "line 2: .* are not four numbers"),
         (BOX_LIST, "1.5,2.25,10.125,7", "1.5,2.25,10", "line 2: 5 fields"),
         (BOX_LIST, "Image Index", "Image", "the header does not begin with"),
@@ -294,7 +294,7 @@ def test_an_image_of_another_form_is_read_as_grey_and_recorded(
     row = [row for row in rows(dataset.folder / "validation.csv") if row.startswith(FIRST)]
     assert len(row) == 1
     assert f"read as grey: {repair}" in row[0]
-    assert read_grey(dataset, FIRST).getpixel((0, 0)) == {9: 9, 8: 8}[colour[1]]
+    assert read_grey(dataset.path(FIRST)).getpixel((0, 0)) == {9: 9, 8: 8}[colour[1]]
 
 
 def test_an_image_in_two_archives_must_be_the_same(mirror: Mirror) -> None:

@@ -117,7 +117,7 @@ def test_all_mistakes_are_said_at_once_with_their_keys(tmp_path: Path) -> None:
         ({"lists": ["ImageSets/a.txt"]}, "ImageSets/a.txt: not below published/"),
         ({"archives": []}, "archives: needed where the source is nih"),
         ({"box_grid": None}, "box_grid:"),
-        ({"source": "chexpert"}, "archives, box_grid: no key of a CheXpert description"),
+        ({"source": "chexpert"}, "archives, box_grid: mean nothing where the source is chexpert"),
         ({"name": "../up"}, "name:"),
         ({"box_grid": 0}, "box_grid:"),
         ({"like": "nowhere"}, "nowhere.yaml: no such data set description"),

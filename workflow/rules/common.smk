@@ -13,9 +13,8 @@ from ham.provenance import files_digest, source_digest
 from snakemake.exceptions import WorkflowError
 
 try:
-    CONFIG = configuration.load(config)
-    DATASET = configuration.describe_dataset(CONFIG, ROOT / "config" / "datasets")
-    configuration.check(CONFIG, DATASET)
+    CONFIG, DATASET = configuration.planned(config, ROOT / "config" / "datasets")
+    config["dataset"] = CONFIG.dataset  # for scripts and captions: a name where a path was given
 except HamError as error:
     raise WorkflowError(str(error)) from None
 
@@ -25,7 +24,7 @@ DRAWN = f"{FOLDER}/.drawn"
 STORE = f"{FOLDER}/store/{CONFIG.data.store}.json" if CONFIG.data.store else []  # input of what reads images
 ARCHIVES = {name.split(".")[0]: name for name in CONFIG.data.archives_of(DATASET)}  # images_001: images_001.tar.gz
 PARTS = [*ARCHIVES] or ["linked"]  # records of images: one an archive, or one of the folder that has them already
-SHIPPED = files_digest(ROOT / "config/published.csv", *sorted((ROOT / "ham/reporting/templates").iterdir()))
+SHIPPED = files_digest(*sorted([*(ROOT / "config").rglob("*.csv"), *(ROOT / "ham/reporting/templates").iterdir()]))
 TRAINED = [name for name, variant in CONFIG.define.variants.items() if variant.weights is None]
 GIVEN = [name for name in CONFIG.define.variants if name not in TRAINED]  # variants that come with their weights
 LEAKAGE = f"results/{CONFIG.dataset}/tables/leakage.csv"

@@ -1,4 +1,4 @@
-# archives -> dataset
+# archives, or files of one's own -> dataset
 
 
 rule draw_phantom:
@@ -82,6 +82,8 @@ rule unpack:
 
 
 rule link_images:
+    input:
+        DATASET.own_tables[:1],
     output:
         record=f"{FOLDER}/.unpacked/linked.csv",
     log:
@@ -89,7 +91,8 @@ rule link_images:
     conda:
         "../../envs/environment.yaml"
     params:
-        folder=CONFIG.data.folder,
+        folder=DATASET.images or CONFIG.data.folder,
+        by_path=DATASET.source == "table",
     message:
         "Linking the images of {params.folder}"
     script:
@@ -117,7 +120,10 @@ rule check_images:
 # validation.csv is written too and no declared output: Snakemake deletes those of a job that fails, when it is needed most.
 rule convert:
     input:
-        sources=[f"{SOURCES}/{name}" for name in (*DATASET.table_names, *DATASET.list_names)],
+        sources=[
+            *DATASET.own_tables,
+            *(f"{SOURCES}/{name}" for name in (*DATASET.table_names, *DATASET.list_names)),
+        ],
         checks=[f"{FOLDER}/.checked/{part}.csv" for part in PARTS],
     output:
         [
@@ -129,7 +135,7 @@ rule convert:
                 "Annotations/Tags.json",
                 "Annotations/BBoxes.json",
                 *(name.removeprefix("published/") for name in DATASET.list_names if "ImageSets" in name),
-                *(f"ImageSets/{name}.txt" for name in CONFIG.data.folds.list_names),
+                *(f"ImageSets/{name}.txt" for name in (*DATASET.made_lists, *CONFIG.data.folds.list_names)),
             )
         ],
         dataset=f"{FOLDER}/dataset.json",
@@ -141,7 +147,7 @@ rule convert:
         description=DATASET.model_dump(mode="json"),
         partial=CONFIG.data.partial,
         folds=CONFIG.data.folds.model_dump(mode="json"),
-        code=source_digest("ham.datasets.nih"),
+        code=source_digest(f"ham.datasets.{DATASET.source}"),
     message:
         f"Converting tables and lists of {CONFIG.dataset}"
     script:

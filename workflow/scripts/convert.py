@@ -1,16 +1,17 @@
 import sys
+from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.datasets.nih"):
-        from ham.datasets.nih import convert
+    source = f"ham.datasets.{snakemake.params.description['source']}"
+    with job(snakemake, source):
         from ham.datasets.settings import Description, FoldSettings
 
         folder = Path(snakemake.output.dataset).parent
-        convert(
+        import_module(source).convert(
             folder,
             Description.model_validate(snakemake.params.description),
             folder / ".sources",

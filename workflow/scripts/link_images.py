@@ -9,4 +9,5 @@ if __name__ == "__main__":
         from ham.datasets.linked import link_images
 
         record = Path(snakemake.output.record)
-        link_images(Path(snakemake.params.folder), record.parents[1] / "images", record)
+        given = snakemake.params
+        link_images(Path(given.folder), record.parents[1] / "images", record, given.by_path)
