@@ -5,17 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from ham.datasets.records import DEEP, GREY, LARGEST_IMAGE, Checked, read_record, write_checks
-from ham.errors import EnvironmentProblem
+from ham.processes import in_parallel
 from ham.progress import track
 
 MOST_PIXELS = 64 << 20  # NIH: 1 Mi, CheXpert: about 9 Mi; a file of some kB may claim thousands of Mi
@@ -31,28 +27,10 @@ def check_images(images: Path, record: Path, output: Path, workers: int = 1) -> 
     """
     rows = read_record(record)
     workers = min(workers, len(rows) // WORTH_A_PROCESS)
-    found = list(track(_in_parallel(Path(images), rows, workers), f"Checking {Path(record).stem}", len(rows)))
+    looks = in_parallel(partial(_look, Path(images)), rows, workers, "checking images", at_once=32)
+    found = list(track(looks, f"checking {Path(record).stem}", len(rows)))
     write_checks(output, found)
     log.info("%s: %d images, %d cannot be read", Path(record).stem, len(found), sum(bool(c.problem) for c in found))
-
-
-def _in_parallel(images: Path, rows: Sequence[tuple[str, int, str]], workers: int) -> Iterator[Checked]:
-    """Results in the order of ``rows``. Processes are spawned: forking one that has threads may hang."""
-    look = partial(_look, images)
-    if workers <= 1:
-        yield from map(look, rows)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(look, rows, chunksize=32)
-        except BrokenProcessPool as problem:
-            raise EnvironmentProblem(
-                f"one of {workers} processes checking images was ended from outside, most likely for want of memory: "
-                "run it with fewer threads"
-            ) from problem
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _look(images: Path, row: tuple[str, int, str]) -> Checked:

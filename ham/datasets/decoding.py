@@ -17,5 +17,5 @@ def read_grey(path: Path) -> Image.Image:
             return file if file.mode == "L" else file.convert("L")
     except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
         raise DataError(
-            f"{path}: cannot be read as an image ({error}); unpack its archive again or remove it."
+            f"{path}: cannot be read as an image ({error}); get the file anew and run `datasets` again."
         ) from None

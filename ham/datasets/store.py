@@ -17,12 +17,9 @@ another training. Boxes stay in pixels of the original images.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +29,9 @@ from PIL import Image
 from ham.datasets.decoding import read_grey
 from ham.datasets.layout import Dataset, read_list
 from ham.datasets.space import need_space
-from ham.errors import DataError, EnvironmentProblem
+from ham.errors import DataError
 from ham.files import sha256, write_json, write_text, written
+from ham.processes import in_parallel
 from ham.progress import track
 
 CHUNK = 32  # images that a process decodes before it says so
@@ -61,8 +59,9 @@ def write_store(dataset_folder: Path, header: Path, side: int, workers: int = 1)
     with written(_pixels(header)) as temporary:
         start = _reserve(temporary, (len(images), side, side))
         tasks = [(start + first * side**2, paths[first : first + CHUNK]) for first in range(0, len(paths), CHUNK)]
-        filled = _in_parallel(partial(_fill, temporary, side), tasks, min(workers, len(tasks)))
-        for _ in track(filled, f"resizing images to {side} pixels", len(images)):
+        filled = in_parallel(partial(_fill, temporary, side), tasks, workers, "filling the image store")
+        each = (image for done in filled for image in range(done))
+        for _ in track(each, f"resizing images to {side} pixels", len(images)):
             pass
     write_text(_list(header), "".join(f"{image}\n" for image in images))
     write_json(header, _describe(header, side, images, dataset))
@@ -157,22 +156,3 @@ def _fill(target: Path, side: int, task: tuple[int, Sequence[Path]]) -> int:
         for path in paths:
             file.write(resized(read_grey(path), side).tobytes())
     return len(paths)
-
-
-def _in_parallel(work: Any, tasks: Sequence[Any], workers: int) -> Iterator[None]:
-    """One item an image that is done. Processes are spawned: forking one that has threads may hang."""
-    if workers <= 1:
-        for task in tasks:
-            yield from [None] * work(task)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            for done in pool.map(work, tasks):
-                yield from [None] * done
-        except BrokenProcessPool as problem:
-            raise EnvironmentProblem(
-                f"one of {workers} processes filling the image store was ended from outside: run it with fewer threads"
-            ) from problem
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise

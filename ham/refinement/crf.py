@@ -5,21 +5,19 @@ Done once, for the training masks only, and stored; the truth of a test is never
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-from PIL import Image
 
 from ham import boxes as box_masks
 from ham.boxes import Box
+from ham.datasets.decoding import read_grey
 from ham.datasets.layout import Dataset
 from ham.errors import DataError, EnvironmentProblem
+from ham.processes import in_parallel
 from ham.progress import track
 from ham.refinement.masks import Cut, RefinedMasks, cut, write
 from ham.refinement.settings import Kernel, RefinementSettings
@@ -43,7 +41,7 @@ def write_refined(
         for image, found in sorted(dataset.boxes.items())
         if dataset.path(image).is_file()
     ]
-    refined = track(_in_parallel(tasks, min(workers, len(tasks))), "refining boxes", len(tasks))
+    refined = track(in_parallel(refine_image, tasks, workers, "refining boxes"), "refining boxes", len(tasks))
     write(output, [one for cuts in refined for one in cuts])
 
 
@@ -60,7 +58,7 @@ class Task:
 
 def refine_image(task: Task) -> list[Cut]:
     """The refined masks of one image, in the order of its findings."""
-    grey = _read_grey(task.path)
+    grey = np.asarray(read_grey(task.path))
     width, height = task.size
     if grey.shape != (height, width):
         raise DataError(
@@ -72,33 +70,6 @@ def refine_image(task: Task) -> list[Cut]:
         mask = box_masks.mask(found, width, height)
         cuts.append(cut(task.image, finding, refine_mask(grey, mask, found, task.settings), extent=mask))
     return cuts
-
-
-def _in_parallel(tasks: list[Task], workers: int) -> Iterator[list[Cut]]:
-    """Results in the order of ``tasks``. Processes are spawned: forking one that has threads may hang."""
-    if workers <= 1:
-        yield from map(refine_image, tasks)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        try:
-            yield from pool.map(refine_image, tasks)
-        except BrokenProcessPool as problem:
-            raise EnvironmentProblem(
-                f"one of {workers} processes refining boxes was ended from outside, most likely for want of memory "
-                "(each needs about 250 MB at 1024 x 1024): run it with fewer threads"
-            ) from problem
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _read_grey(path: Path) -> np.ndarray:
-    """An image as uint8 [H, W]."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("L"))
-    except (OSError, ValueError) as problem:
-        raise DataError(f"{path} cannot be read as an image ({problem}): download it again") from problem
 
 
 def refine_mask(

@@ -138,7 +138,7 @@ def test_other_settings_give_other_masks(dataset_folder: Path, tmp_path: Path) -
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_broken_image_is_named(dataset_folder: Path, tmp_path: Path, workers: int) -> None:
     (dataset_folder / "images/two.png").write_bytes(b"not a picture")
-    with pytest.raises(DataError, match=r"two\.png cannot be read as an image"):
+    with pytest.raises(DataError, match=r"two\.png: cannot be read as an image"):
         write_refined(dataset_folder, tmp_path / "refined.npz", workers=workers)
     assert not (tmp_path / "refined.npz").exists()
 
