@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ham.datasets.settings import DataSettings, Description
 from ham.errors import SettingsError
+from ham.mistakes import described, sentence
 from ham.predicting.settings import PredictionSettings
 from ham.refinement.settings import RefinementSettings
 from ham.reporting.settings import ReportingSettings
@@ -155,7 +156,7 @@ def read_training(path: Path | None) -> TrainingSettings:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        raise SettingsError(_sentence(str(path), _described(error))) from None
+        raise SettingsError(sentence(str(path), described(error))) from None
 
 
 def load(values: Mapping[str, Any], source: str = "the configuration") -> Configuration:
@@ -166,10 +167,10 @@ def load(values: Mapping[str, Any], source: str = "the configuration") -> Config
         config = Configuration.model_validate_json(json.dumps(values, default=str))
         problems += _names(config) + _given_weights(config)
     except ValidationError as error:
-        problems += _described(error)
+        problems += described(error)
     problems += _trainings(values)
     if config is None or problems:
-        raise SettingsError(_sentence(source, problems))
+        raise SettingsError(sentence(source, problems))
     return config
 
 
@@ -228,7 +229,7 @@ def check(config: Configuration, dataset: Description) -> None:
         problems.append("variants: none of them has weights for any of the experiments")
     problems += _pretrained(config) + _store(config)
     if problems:
-        raise SettingsError(_sentence("the configuration", problems))
+        raise SettingsError(sentence("the configuration", problems))
 
 
 def _store(config: Configuration) -> list[str]:
@@ -358,7 +359,7 @@ def _trainings(values: Mapping[str, Any]) -> list[str]:
         try:
             _training(merged(_map(values.get("training")), overlay))
         except ValidationError as error:
-            found = [line for line in _described(error) if line not in base]
+            found = [line for line in described(error) if line not in base]
             base |= set(found) if where == "training" else set()
             problems += [f"{where}.{line}" for line in found]
     return problems
@@ -366,33 +367,3 @@ def _trainings(values: Mapping[str, Any]) -> list[str]:
 
 def _map(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _described(error: ValidationError) -> list[str]:
-    """``key.path: what is wrong (given: value)``, one a mistake."""
-    lines = []
-    for item in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in item["loc"])
-        given = item["input"]
-        message = (
-            "there is no such key" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
-        )
-        shown = "" if isinstance(given, dict | list) else f" (given: {given!r})"
-        if isinstance(given, str) and _is_number(given):
-            shown += "; YAML reads this as text, write it without quotes and with a point, like 2.0e-5"
-        lines.append(f"{where}: {message}{shown}")
-    return lines
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _sentence(source: str, problems: list[str]) -> str:
-    return f"{source} has {len(problems)} mistake{'s' * (len(problems) > 1)}:\n" + "\n".join(
-        f"  {line}" for line in problems
-    )

@@ -19,7 +19,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 # modules whose change alters no result: what a user sees while it runs
-SILENT = frozenset({"ham", "ham.errors", "ham.progress", "ham.provenance"})
+SILENT = frozenset({"ham", "ham.errors", "ham.mistakes", "ham.progress", "ham.provenance"})
 
 
 def settings_digest(settings: Any) -> str:

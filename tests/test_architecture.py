@@ -8,7 +8,7 @@ from ham import provenance
 
 # Each may import what stands before it, and its own row.
 ORDER = [
-    ("ham", "ham.errors", "ham.files", "ham.processes", "ham.progress", "ham.provenance", "ham.boxes"),
+    ("ham", "ham.errors", "ham.files", "ham.mistakes", "ham.processes", "ham.progress", "ham.provenance", "ham.boxes"),
     ("ham.datasets",),
     ("ham.refinement",),
     ("ham.samples",),

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from ham.datasets.columns import IMAGE_COLUMNS
 from ham.datasets.own_files import BoxesFile, LabelsFile, Place, beside
 from ham.errors import SettingsError
+from ham.mistakes import described
 
 PARTS = ("train", "val", "test")  # of a split of one's own
 PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
@@ -159,7 +160,7 @@ class Description(_Settings):
         try:
             description = cls.model_validate(values)
         except ValidationError as error:
-            raise SettingsError(f"{path}: " + "; ".join(mistakes(error))) from None
+            raise SettingsError(f"{path}: " + "; ".join(described(error))) from None
         if description.images is None or description.labels is None:
             return description
         places = {
@@ -340,17 +341,6 @@ class DataSettings(_Settings):
                 "data.partial: true as well, and every table will say how many were there"
             )
         return problems
-
-
-def mistakes(error: ValidationError) -> list[str]:
-    """Every mistake of a validation as ``path.of.key: what is wrong``."""
-    found = []
-    for item in error.errors(include_url=False, include_context=False):
-        where = ".".join(str(part) for part in item["loc"])
-        what = item["msg"].removeprefix("Value error, ")
-        given = "" if isinstance(item["input"], dict | list | tuple) else f" (given: {item['input']!r})"
-        found.append(f"{where}: {what}{given}" if where else what)
-    return found
 
 
 def repeated(values: Iterable[Any]) -> list[Any]:
