@@ -105,9 +105,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return checkout
 
 
+def copied(source: str, target: str) -> None:
+    """A copy; of weights a link, since they are large and only ever replaced, never written in place."""
+    (os.link if source.endswith((".safetensors", ".pt")) else shutil.copy2)(source, target)
+
+
 @pytest.fixture
 def changed(finished: Checkout, tmp_path: Path) -> Checkout:
     """The finished run again, free to be changed; times are kept."""
-    shutil.copytree(finished.folder, tmp_path / "checkout", symlinks=True)
+    shutil.copytree(finished.folder, tmp_path / "checkout", symlinks=True, copy_function=copied)
     folder = tmp_path / "checkout"
     return Checkout(folder, folder, ["--configfile", str(folder / "small.yaml")])
