@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ham.errors import DownloadError, EnvironmentProblem
-from ham.files import written
+from ham.runtime.files import written
 
 PAGE = "https://drive.google.com/file/d/{}/view"
 

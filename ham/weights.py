@@ -15,8 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ham.errors import WeightsError
-from ham.files import sha256, written
-from ham.provenance import versions
+from ham.runtime.files import sha256, written
+from ham.runtime.provenance import versions
 from ham.training.settings import NetworkSettings, TrainingSettings
 
 if TYPE_CHECKING:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ham import provenance
+from ham.runtime import provenance
 
 # Each may import what stands before it, and its own row.
 ORDER = [
-    ("ham", "ham.errors", "ham.files", "ham.mistakes", "ham.processes", "ham.progress", "ham.provenance", "ham.boxes"),
+    ("ham", "ham.errors", "ham.mistakes", "ham.boxes"),
+    ("ham.runtime",),
     ("ham.datasets",),
-    ("ham.refinement",),
+    ("ham.phantom", "ham.refinement"),
     ("ham.samples",),
-    ("ham.maps", "ham.network", "ham.losses", "ham.metrics", "ham.devices", "ham.drive"),
+    ("ham.maps", "ham.network", "ham.losses", "ham.metrics", "ham.drive"),
     ("ham.weights",),
+    ("ham.model",),
     ("ham.predicting",),
     ("ham.training",),
     ("ham.scoring",),
     ("ham.reporting", "ham.inference"),
-    ("ham.config", "ham.jobs"),
+    ("ham.config",),
     ("ham.cli",),
 ]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from ham.datasets.records import DEEP, GREY, LARGEST_IMAGE, Checked, read_record, write_checks
-from ham.processes import in_parallel
-from ham.progress import track
+from ham.runtime.process_pool import in_parallel
+from ham.runtime.progress import track
 
 MOST_PIXELS = 64 << 20  # NIH: 1 Mi, CheXpert: about 9 Mi; a file of some kB may claim thousands of Mi
 WORTH_A_PROCESS = 500  # images; starting one takes as long as decoding some hundred

@@ -26,7 +26,7 @@ from ham.datasets.problems import collected, mistake, refuse_mistakes
 from ham.datasets.settings import DataSettings, Description
 from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.errors import DataError
-from ham.progress import track
+from ham.runtime.progress import track
 
 BOXES = "BBoxes.json"
 RENAMED = {"edema": "Edema", "Enlarg_Cardiomediastinum": "Enlarged_Cardiomediastinum"}  # the authors' misspellings

@@ -22,8 +22,8 @@ from ham.datasets.drawing import SIDE, Draw
 from ham.datasets.phantom import finding_counts, give_findings
 from ham.datasets.radiograph import radiograph
 from ham.datasets.settings import PhantomSettings
-from ham.files import sha256, write_text, written
-from ham.progress import track
+from ham.runtime.files import sha256, write_text, written
+from ham.runtime.progress import track
 
 # What is drawn, and CheXpert's names for it; the heart's outline counts for its parent finding too.
 NAMED = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from ham.datasets.layout import Content
 from ham.datasets.settings import Description
-from ham.files import sha256
+from ham.runtime.files import sha256
 
 
 def content_of(description: Description, **rest: Any) -> Content:

@@ -21,7 +21,7 @@ import requests
 from ham.datasets.settings import PUBLISHED, FileEntry, is_address
 from ham.datasets.space import need_space
 from ham.errors import DownloadError
-from ham.progress import track
+from ham.runtime.progress import track
 
 MIB = 1 << 20
 PIECE = 1 << 16  # bytes; what a cut connection loses at most

@@ -31,7 +31,7 @@ from ham.boxes import Box
 from ham.datasets.columns import IMAGE_COLUMNS
 from ham.datasets.present import Presence, Row
 from ham.errors import DataError
-from ham.files import sha256, write_json, write_text, written
+from ham.runtime.files import sha256, write_json, write_text, written
 
 LISTS = "ImageSets"
 BOXES = "Annotations/BBoxes.json"

@@ -26,7 +26,7 @@ from typing import Any
 import pandas as pd
 
 from ham.datasets.layout import Dataset
-from ham.files import write_text
+from ham.runtime.files import write_text
 
 KINDS = {"classification": "test", "localization": "test_boxes"}
 PARTS = ("train", "validation", "test")

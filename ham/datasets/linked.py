@@ -11,8 +11,8 @@ from ham.datasets.download import link
 from ham.datasets.records import write_record
 from ham.datasets.settings import unsafe
 from ham.errors import DataError, EnvironmentProblem
-from ham.files import sha256
-from ham.progress import track
+from ham.runtime.files import sha256
+from ham.runtime.progress import track
 
 ENDINGS = (".png", ".jpg", ".jpeg")
 log = logging.getLogger("ham")

@@ -22,8 +22,8 @@ from PIL import Image
 from ham.datasets.drawing import SIDE, Draw
 from ham.datasets.radiograph import FINDINGS, radiograph
 from ham.datasets.settings import PhantomSettings
-from ham.files import sha256, write_text, written
-from ham.progress import track
+from ham.runtime.files import sha256, write_text, written
+from ham.runtime.progress import track
 
 FOLDS = 5
 ARCHIVES = ("images_001.tar.gz", "images_002.tar.gz")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ham.errors import DataError
-from ham.files import written
+from ham.runtime.files import written
 
 LARGEST_IMAGE = 64 << 20  # bytes; an NIH image has 0.4 MiB
 UNPACKED = ("name", "bytes", "sha256")

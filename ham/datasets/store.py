@@ -30,9 +30,9 @@ from ham.datasets.decoding import read_grey
 from ham.datasets.layout import Dataset, read_list
 from ham.datasets.space import need_space
 from ham.errors import DataError
-from ham.files import sha256, write_json, write_text, written
-from ham.processes import in_parallel
-from ham.progress import track
+from ham.runtime.files import sha256, write_json, write_text, written
+from ham.runtime.process_pool import in_parallel
+from ham.runtime.progress import track
 
 CHUNK = 32  # images that a process decodes before it says so
 

@@ -17,7 +17,7 @@ from ham.datasets.records import LARGEST_IMAGE, write_record
 from ham.datasets.settings import unsafe
 from ham.datasets.space import need_space
 from ham.errors import DataError, EnvironmentProblem
-from ham.progress import track
+from ham.runtime.progress import track
 
 MIB = 1 << 20
 LARGEST_ARCHIVE = 64 << 10 << 20  # 64 GiB unpacked; NIH's largest archive has 4

@@ -14,13 +14,13 @@ import torch
 from ham import weights
 from ham.datasets.layout import Dataset
 from ham.datasets.store import Store
-from ham.devices import choose, loader_workers
 from ham.errors import WeightsError
-from ham.files import written
 from ham.network import HierarchicalAttentionNetwork, Output
 from ham.predicting.forward import outputs
 from ham.predicting.settings import PredictionSettings
-from ham.progress import track
+from ham.runtime.devices import choose, loader_workers
+from ham.runtime.files import written
+from ham.runtime.progress import track
 from ham.samples import Samples, testing_loader
 from ham.training.settings import TrainingSettings
 

@@ -17,10 +17,10 @@ from ham.boxes import Box
 from ham.datasets.decoding import read_grey
 from ham.datasets.layout import Dataset
 from ham.errors import DataError, EnvironmentProblem
-from ham.processes import in_parallel
-from ham.progress import track
 from ham.refinement.masks import Cut, RefinedMasks, cut, write
 from ham.refinement.settings import Kernel, RefinementSettings
+from ham.runtime.process_pool import in_parallel
+from ham.runtime.progress import track
 
 __all__ = ["RefinedMasks", "refine_mask", "write_refined"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ham.errors import DataError
-from ham.files import written
+from ham.runtime.files import written
 
 
 @dataclass(frozen=True)

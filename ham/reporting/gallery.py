@@ -17,10 +17,10 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from ham.boxes import Box
 from ham.datasets.layout import Dataset
 from ham.errors import DataError
-from ham.files import written
 from ham.reporting.results import SplitResult, read
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.style import BOX_COLOUR, FAINT, INK, REGION_COLOUR
+from ham.runtime.files import written
 
 SIDE = 256  # pixels of a thumbnail
 GAP, BETWEEN, MARGIN, LINE = 3, 18, 20, 20

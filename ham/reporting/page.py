@@ -11,8 +11,6 @@ from typing import Any
 import jinja2
 
 from ham.errors import DataError
-from ham.files import write_text
-from ham.progress import duration
 from ham.reporting import embed, views
 from ham.reporting.leakage import seen_of_the_test
 from ham.reporting.markup import spans
@@ -20,6 +18,8 @@ from ham.reporting.results import SplitResult, experiments_of, prior_note, read,
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.sources import sources
 from ham.reporting.tables import read_table
+from ham.runtime.files import write_text
+from ham.runtime.progress import duration
 
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = {

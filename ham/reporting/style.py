@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from ham.files import written
+from ham.runtime.files import written
 
 # Okabe and Ito's palette
 BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK = (

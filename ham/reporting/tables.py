@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from ham.errors import DataError
-from ham.files import write_text
 from ham.reporting import markup, views
 from ham.reporting.results import WITHOUT, SplitResult, prior_note, read, variants_of
 from ham.reporting.settings import ReportingSettings
+from ham.runtime.files import write_text
 
 COLUMNS = (
     "experiment", "variant", "split", "truth", "kind", "metric", "threshold", "finding", "value", "low", "high", "n",

@@ -13,8 +13,8 @@ from ham import weights
 from ham.datasets.layout import Dataset
 from ham.datasets.present import Presence
 from ham.errors import DataError
-from ham.files import sha256, write_json, written
 from ham.metrics import Overlap
+from ham.runtime.files import sha256, write_json, written
 from ham.scoring import classification, floors, localization
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair, masks, pairs

@@ -17,15 +17,15 @@ import torch
 from ham import weights
 from ham.datasets.layout import Dataset
 from ham.datasets.store import Store
-from ham.devices import choose, loader_workers
 from ham.errors import DataError
-from ham.files import write_json, written
 from ham.losses import Losses, hierarchical_losses
 from ham.network import HierarchicalAttentionNetwork
 from ham.predicting.forward import autocast
-from ham.progress import duration, track
-from ham.provenance import git_state, settings_digest, versions
 from ham.refinement.masks import RefinedMasks
+from ham.runtime.devices import choose, loader_workers
+from ham.runtime.files import write_json, written
+from ham.runtime.progress import duration, track
+from ham.runtime.provenance import git_state, settings_digest, versions
 from ham.samples import Batch, Epochs, Samples, normalised, testing_loader, training_loader
 from ham.training.schedule import learning_rate
 from ham.training.settings import OptimizerSettings, TrainingSettings

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from ham.errors import ResumeError
-from ham.files import write_text, written
+from ham.runtime.files import write_text, written
 
 log = logging.getLogger("ham")
 

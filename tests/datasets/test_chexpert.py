@@ -16,7 +16,7 @@ from small_chexpert import FINDINGS, FIRST, HEADER, LATER, LATERAL, SECOND, SIZE
 from ham.boxes import resized_mask
 from ham.datasets.layout import Dataset
 from ham.errors import DataError
-from ham.files import sha256
+from ham.runtime.files import sha256
 
 
 @pytest.fixture

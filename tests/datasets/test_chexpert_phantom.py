@@ -16,7 +16,7 @@ from ham.datasets.drawing import SIDE
 from ham.datasets.layout import Dataset
 from ham.datasets.radiograph import radiograph
 from ham.datasets.settings import DataSettings, Description, FoldSettings, PhantomSettings
-from ham.files import sha256
+from ham.runtime.files import sha256
 
 SETTINGS = PhantomSettings(seed=3, images=60, patients=36, boxed=0.6)
 

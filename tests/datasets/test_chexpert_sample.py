@@ -16,7 +16,7 @@ from ham.datasets.chexpert import convert
 from ham.datasets.chexpert_phantom import HEADER
 from ham.datasets.layout import Dataset
 from ham.datasets.settings import DataSettings, Description
-from ham.files import sha256
+from ham.runtime.files import sha256
 
 BOXES = Path(__file__).resolve().parents[3] / "shared/chexpert/BBoxes.json"
 pytestmark = [

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from ham import progress
 from ham.datasets import download, space
 from ham.datasets.download import fetch, shown
 from ham.datasets.settings import FileEntry
 from ham.errors import DownloadError, EnvironmentProblem
+from ham.runtime import progress
 
 DATA = gzip.compress(hashlib.shake_256(b"archive").digest(1_500_000))
 PAGE = b"<!DOCTYPE html><html><body>Too many requests</body></html>"

@@ -8,7 +8,7 @@ import pytest
 from golden.reference_inputs import radiograph
 from PIL import Image
 
-from ham.files import sha256, write_json
+from ham.runtime.files import sha256, write_json
 
 SIZE = 128
 BOXES = {

@@ -9,7 +9,7 @@ sys.path.insert(0, str(ROOT))
 
 from ham import config as configuration
 from ham.errors import HamError
-from ham.provenance import files_digest, source_digest
+from ham.runtime.provenance import files_digest, source_digest
 from snakemake.exceptions import WorkflowError
 
 try:

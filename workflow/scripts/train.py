@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from ham.jobs import job
+from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake, "ham.training.loop"):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ham import provenance
 from ham.errors import EnvironmentProblem
+from ham.runtime import provenance
 
 
 def digest(text: str, tmp_path: Path) -> str:
@@ -32,7 +32,7 @@ def test_comments_docstrings_and_layout_do_not_change_a_digest(tmp_path: Path) -
 def test_a_digest_reaches_what_a_module_imports() -> None:
     reached = provenance._reached(["ham.training.loop"])
     assert {"ham.losses", "ham.network", "ham.training.settings", "ham.boxes", "ham.metrics"} <= reached
-    assert not {"ham.errors", "ham.progress", "ham.reporting.tables", "ham.datasets.nih"} & reached
+    assert not {"ham.errors", "ham.runtime.progress", "ham.reporting.tables", "ham.datasets.nih"} & reached
 
 
 FROZEN = """
@@ -61,7 +61,7 @@ def test_a_digest_is_the_same_under_every_python(tmp_path: Path, root: Path) -> 
     import hashlib
 
     assert hashlib.sha256(here.encode()).hexdigest()[:16] == "e15517202e6a1451"
-    code = f"import sys; sys.path.insert(0, {str(root)!r}); from ham import provenance; from pathlib import Path; "
+    code = f"import sys; sys.path.insert(0, {str(root)!r}); from ham.runtime import provenance; from pathlib import Path; "
     code += f"print(provenance._syntax(Path({str(path)!r})))"
     others = [shutil.which(f"python{version}") for version in ("3.11", "3.12", "3.13")]
     for python in (found for found in others if found and not subprocess.run([found, "-c", ""]).returncode):
@@ -76,7 +76,7 @@ def test_a_job_stops_when_the_source_is_not_what_was_planned() -> None:
 
 def test_the_workflow_reads_the_configuration_without_torch_or_pandas(root: Path) -> None:
     code = (
-        "import sys, yaml; from ham import config; from ham.provenance import source_digest; "
+        "import sys, yaml; from ham import config; from ham.runtime.provenance import source_digest; "
         "config.load(yaml.safe_load(open('config/config.yaml'))); source_digest('ham.training.loop'); "
         "print(sorted({'torch', 'numpy', 'pandas', 'matplotlib'} & set(sys.modules)))"
     )

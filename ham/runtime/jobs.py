@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ham.errors import HamError
-from ham.provenance import check_source
+from ham.runtime.provenance import check_source
 
 
 @contextmanager

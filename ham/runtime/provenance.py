@@ -17,9 +17,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1]
 # modules whose change alters no result: what a user sees while it runs
-SILENT = frozenset({"ham", "ham.errors", "ham.mistakes", "ham.progress", "ham.provenance"})
+SILENT = frozenset({"ham", "ham.errors", "ham.mistakes", "ham.runtime.progress", "ham.runtime.provenance"})
 
 
 def settings_digest(settings: Any) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 HOLD = """
 import sys
 from pathlib import Path
-from ham.devices import lease
+from ham.runtime.devices import lease
 print(lease(Path(sys.argv[1]), 2), flush=True)
 input()
 """
@@ -43,6 +43,6 @@ def test_two_jobs_hold_two_gpus_and_a_third_waits_until_one_is_killed(tmp_path: 
 
 
 def test_a_job_without_a_gpu_computes_on_the_cpu() -> None:
-    code = "from ham.devices import choose; print(choose(0, 1)); import torch; print(torch.cuda.device_count())"
+    code = "from ham.runtime.devices import choose; print(choose(0, 1)); import torch; print(torch.cuda.device_count())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["cpu", "0"]
