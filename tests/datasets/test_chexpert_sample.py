@@ -13,9 +13,9 @@ from PIL import Image
 from small_chexpert import jpeg
 
 from ham.datasets.chexpert import convert
-from ham.datasets.chexpert_phantom import HEADER
 from ham.datasets.layout import Dataset
 from ham.datasets.settings import DataSettings, Description
+from ham.phantom.chexpert_distribution import HEADER
 from ham.runtime.files import sha256
 
 BOXES = Path(__file__).resolve().parents[3] / "shared/chexpert/BBoxes.json"

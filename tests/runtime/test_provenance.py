@@ -61,7 +61,9 @@ def test_a_digest_is_the_same_under_every_python(tmp_path: Path, root: Path) -> 
     import hashlib
 
     assert hashlib.sha256(here.encode()).hexdigest()[:16] == "e15517202e6a1451"
-    code = f"import sys; sys.path.insert(0, {str(root)!r}); from ham.runtime import provenance; from pathlib import Path; "
+    code = (
+        f"import sys; sys.path.insert(0, {str(root)!r}); from ham.runtime import provenance; from pathlib import Path; "
+    )
     code += f"print(provenance._syntax(Path({str(path)!r})))"
     others = [shutil.which(f"python{version}") for version in ("3.11", "3.12", "3.13")]
     for python in (found for found in others if found and not subprocess.run([found, "-c", ""]).returncode):

@@ -9,9 +9,9 @@ import pytest
 from ham.datasets.check import check_images
 from ham.datasets.download import fetch
 from ham.datasets.nih import convert
-from ham.datasets.phantom import write_distribution
 from ham.datasets.settings import Description, FoldSettings, PhantomSettings
 from ham.datasets.unpack import unpack
+from ham.phantom.nih_distribution import write_distribution
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,9 +14,9 @@ import pytest
 import yaml
 from PIL import Image
 
-from ham.datasets.drawing import SIDE, Draw
 from ham.datasets.layout import Dataset
-from ham.datasets.radiograph import radiograph
+from ham.phantom.drawing import SIDE, Draw
+from ham.phantom.radiograph import radiograph
 
 from .conftest import ROOT, Checkout, copy_of_workflow
 

@@ -13,7 +13,7 @@ if DATASET.drawn:
         threads: 16
         params:
             settings=CONFIG.data.phantom.model_dump(mode="json"),
-            code=source_digest("ham.datasets.chexpert_phantom"),
+            code=source_digest("ham.phantom.chexpert_distribution"),
         message:
             "Drawing a phantom in CheXpert's layout"
         script:

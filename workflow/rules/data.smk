@@ -14,7 +14,7 @@ rule draw_phantom:
     threads: 16
     params:
         settings=CONFIG.data.phantom.model_dump(mode="json"),
-        code=source_digest("ham.datasets.phantom"),
+        code=source_digest("ham.phantom.nih_distribution"),
     message:
         "Drawing the phantom data set"
     script:

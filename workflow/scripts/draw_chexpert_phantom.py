@@ -5,9 +5,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.datasets.chexpert_phantom"):
-        from ham.datasets.chexpert_phantom import write_folder
+    with job(snakemake, "ham.phantom.chexpert_distribution"):
         from ham.datasets.settings import PhantomSettings
+        from ham.phantom.chexpert_distribution import write_folder
 
         folder = Path(snakemake.output[0]).parent
         write_folder(folder, PhantomSettings.model_validate(snakemake.params.settings), snakemake.threads)

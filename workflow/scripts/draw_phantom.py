@@ -5,9 +5,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.datasets.phantom"):
-        from ham.datasets.phantom import write_distribution
+    with job(snakemake, "ham.phantom.nih_distribution"):
         from ham.datasets.settings import PhantomSettings
+        from ham.phantom.nih_distribution import write_distribution
 
         folder = Path(next(path for path in snakemake.output if path.endswith("SHA256SUMS"))).parent
         write_distribution(folder, PhantomSettings.model_validate(snakemake.params.settings), snakemake.threads)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ham.datasets.drawing import (
+from ham.phantom.drawing import (
     HOLLOW,
     MU,
     PIXEL,

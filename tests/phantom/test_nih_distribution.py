@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ham.datasets import phantom
-from ham.datasets.phantom import ARCHIVES, IN_BOX_LIST, planned, write_distribution
-from ham.datasets.radiograph import FINDINGS, radiograph
 from ham.datasets.settings import Description, PhantomSettings
+from ham.phantom import nih_distribution
+from ham.phantom.nih_distribution import ARCHIVES, IN_BOX_LIST, planned, write_distribution
+from ham.phantom.radiograph import FINDINGS, radiograph
 
 SMALL = PhantomSettings(seed=3, images=60, patients=30)
 NAMED = {name: finding for finding, name in IN_BOX_LIST.items()}
@@ -84,7 +84,7 @@ def test_another_seed_draws_other_patients(mirror: Path, monkeypatch: pytest.Mon
         drawn.append((patient, image))
         return np.zeros((256, 256), dtype=np.uint8), {finding: [1, 2, 30, 40] for finding in findings}
 
-    monkeypatch.setattr(phantom, "radiograph", note)
+    monkeypatch.setattr(nih_distribution, "radiograph", note)
     write_distribution(tmp_path, SMALL.model_copy(update={"seed": 4}))
     assert drawn[0] == ("phantom-4-1", "phantom-4-1-0")
     assert len(set(drawn)) == SMALL.images

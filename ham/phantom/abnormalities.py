@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ham.datasets.anatomy import Chest
-from ham.datasets.drawing import (
+from ham.phantom.anatomy import Chest
+from ham.phantom.drawing import (
     MU,
     PIXEL,
     SIDE,

@@ -12,9 +12,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from ham.datasets.abnormalities import DRAWN
-from ham.datasets.anatomy import SIDES, Chest, airways, bones, vessels
-from ham.datasets.drawing import FILM, MU, SIDE, WHOLE, Array, Draw, clouds, ys
+from ham.phantom.abnormalities import DRAWN
+from ham.phantom.anatomy import SIDES, Chest, airways, bones, vessels
+from ham.phantom.drawing import FILM, MU, SIDE, WHOLE, Array, Draw, clouds, ys
 
 FINDINGS = ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia", "Pneumothorax")
 

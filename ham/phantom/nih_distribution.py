@@ -19,9 +19,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from ham.datasets.drawing import SIDE, Draw
-from ham.datasets.radiograph import FINDINGS, radiograph
 from ham.datasets.settings import PhantomSettings
+from ham.phantom.drawing import SIDE, Draw
+from ham.phantom.radiograph import FINDINGS, radiograph
 from ham.runtime.files import sha256, write_text, written
 from ham.runtime.progress import track
 

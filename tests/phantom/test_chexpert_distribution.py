@@ -11,11 +11,11 @@ import numpy as np
 from PIL import Image
 
 from ham.datasets.chexpert import convert
-from ham.datasets.chexpert_phantom import COLUMNS, NAMED, Entry, drawing, planned, tables, write_folder
-from ham.datasets.drawing import SIDE
 from ham.datasets.layout import Dataset
-from ham.datasets.radiograph import radiograph
 from ham.datasets.settings import DataSettings, Description, FoldSettings, PhantomSettings
+from ham.phantom.chexpert_distribution import COLUMNS, NAMED, Entry, drawing, planned, tables, write_folder
+from ham.phantom.drawing import SIDE
+from ham.phantom.radiograph import radiograph
 from ham.runtime.files import sha256
 
 SETTINGS = PhantomSettings(seed=3, images=60, patients=36, boxed=0.6)

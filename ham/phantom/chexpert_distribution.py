@@ -18,10 +18,10 @@ from typing import Any
 
 from PIL import Image
 
-from ham.datasets.drawing import SIDE, Draw
-from ham.datasets.phantom import finding_counts, give_findings
-from ham.datasets.radiograph import radiograph
 from ham.datasets.settings import PhantomSettings
+from ham.phantom.drawing import SIDE, Draw
+from ham.phantom.nih_distribution import finding_counts, give_findings
+from ham.phantom.radiograph import radiograph
 from ham.runtime.files import sha256, write_text, written
 from ham.runtime.progress import track
 
