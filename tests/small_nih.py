@@ -14,12 +14,12 @@ from typing import Any
 import yaml
 from PIL import Image
 
-from ham.datasets.check import check_images
-from ham.datasets.download import fetch
+from ham.datasets.acquire.check import check_images
+from ham.datasets.acquire.download import fetch
+from ham.datasets.acquire.unpack import unpack
 from ham.datasets.layout import Dataset
 from ham.datasets.nih import convert
 from ham.datasets.settings import Description, FoldSettings
-from ham.datasets.unpack import unpack
 
 GRID = 32
 HEADER = (

@@ -10,9 +10,9 @@ from typing import Any
 import yaml
 from PIL import Image
 
-from ham.datasets.check import check_images
+from ham.datasets.acquire.check import check_images
+from ham.datasets.acquire.link_images import link_images
 from ham.datasets.layout import Dataset
-from ham.datasets.linked import link_images
 from ham.datasets.settings import Description, FoldSettings
 from ham.datasets.table import convert
 

@@ -13,7 +13,7 @@ ORDER = [
     ("ham.datasets",),
     ("ham.phantom", "ham.refinement"),
     ("ham.samples",),
-    ("ham.maps", "ham.network", "ham.losses", "ham.metrics", "ham.drive"),
+    ("ham.maps", "ham.network", "ham.losses", "ham.metrics"),
     ("ham.weights",),
     ("ham.model",),
     ("ham.predicting",),

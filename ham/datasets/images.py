@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ham.datasets.acquire.image_records import DEEP, GREY, Checked
 from ham.datasets.layout import Problem
 from ham.datasets.problems import mistake
-from ham.datasets.records import DEEP, GREY, Checked
 from ham.errors import DataError
 
 

@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ham.datasets.acquire.disk_space import need_space
 from ham.datasets.decoding import read_grey
 from ham.datasets.layout import Dataset, read_list
-from ham.datasets.space import need_space
 from ham.errors import DataError
 from ham.runtime.files import sha256, write_json, write_text, written
 from ham.runtime.process_pool import in_parallel

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ham.boxes import Box
+from ham.datasets.acquire.image_records import read_checks
 from ham.datasets.box_checks import Boxes, add_once, are_numbers, check_owner, four_numbers, read_json
 from ham.datasets.content import content_of, given_file
 from ham.datasets.csv_text import LARGEST_TABLE, read_csv
@@ -23,7 +24,6 @@ from ham.datasets.label_table import NO_FINDING, LabelRow, columns_of, label_tab
 from ham.datasets.layout import Problem, pictures_digest, write
 from ham.datasets.own_files import BoxesFile, LabelsFile
 from ham.datasets.problems import collected, mistake, refuse_mistakes
-from ham.datasets.records import read_checks
 from ham.datasets.settings import PARTS, Description, FoldSettings
 from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.errors import DataError

@@ -20,15 +20,15 @@ import pytest
 import yaml
 
 from ham import config
-from ham.datasets.check import check_images
-from ham.datasets.download import fetch
+from ham.datasets.acquire.check import check_images
+from ham.datasets.acquire.download import fetch
+from ham.datasets.acquire.image_records import read_checks
+from ham.datasets.acquire.unpack import unpack
 from ham.datasets.layout import Dataset, Problem
 from ham.datasets.leakage import audit
 from ham.datasets.nih import compare_boxes, convert, read_boxes, read_entries
-from ham.datasets.records import read_checks
 from ham.datasets.settings import Description, FoldSettings
 from ham.datasets.splits import folds_by_patient
-from ham.datasets.unpack import unpack
 
 SAMPLE = Path(__file__).resolve().parents[3] / "shared/nih-sample"
 pytestmark = [

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ham.datasets.check import check_images
-from ham.datasets.download import fetch
+from ham.datasets.acquire.check import check_images
+from ham.datasets.acquire.download import fetch
+from ham.datasets.acquire.unpack import unpack
 from ham.datasets.nih import convert
 from ham.datasets.settings import Description, FoldSettings, PhantomSettings
-from ham.datasets.unpack import unpack
 from ham.phantom.nih_distribution import write_distribution
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -110,7 +110,7 @@ rule check_images:
         "../../envs/environment.yaml"
     threads: 4 if ARCHIVES else 16
     params:
-        code=source_digest("ham.datasets.check"),
+        code=source_digest("ham.datasets.acquire.check"),
     message:
         "Checking the images of {wildcards.part}"
     script:

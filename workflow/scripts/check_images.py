@@ -5,8 +5,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.datasets.check"):
-        from ham.datasets.check import check_images
+    with job(snakemake, "ham.datasets.acquire.check"):
+        from ham.datasets.acquire.check import check_images
 
         record, checks = Path(snakemake.input.record), Path(snakemake.output.checks)
         check_images(record.parents[1] / "images", record, checks, snakemake.threads)

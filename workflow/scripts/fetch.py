@@ -6,9 +6,9 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ham.datasets.download import fetch
+        from ham.datasets.acquire.disk_space import need_space_for_all
+        from ham.datasets.acquire.download import fetch
         from ham.datasets.settings import FileEntry
-        from ham.datasets.space import need_space_for_all
 
         room, folder = snakemake.params.get("room"), snakemake.params.get("folder")
         drawn = str(snakemake.input[0]).split("/.drawn/")[0] + "/.drawn" if snakemake.input else None

@@ -6,6 +6,6 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ham.drive import fetch
+        from ham.datasets.acquire.google_drive import fetch
 
         fetch(snakemake.wildcards.drive, Path(snakemake.output[0]))

@@ -6,7 +6,7 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ham.datasets.linked import link_images
+        from ham.datasets.acquire.link_images import link_images
 
         record = Path(snakemake.output.record)
         given = snakemake.params

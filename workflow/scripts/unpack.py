@@ -6,7 +6,7 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake):
-        from ham.datasets.unpack import unpack
+        from ham.datasets.acquire.unpack import unpack
 
         record = Path(snakemake.output.record)
         unpack(Path(snakemake.input.archive), record.parents[1] / "images", record, snakemake.params.images)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageChops, UnidentifiedImageError
 
-from ham.datasets.records import DEEP, GREY, LARGEST_IMAGE, Checked, read_record, write_checks
+from ham.datasets.acquire.image_records import DEEP, GREY, LARGEST_IMAGE, Checked, read_record, write_checks
 from ham.runtime.process_pool import in_parallel
 from ham.runtime.progress import track
 

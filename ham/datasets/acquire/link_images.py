@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ham.datasets.download import link
-from ham.datasets.records import write_record
+from ham.datasets.acquire.download import link
+from ham.datasets.acquire.image_records import write_record
 from ham.datasets.settings import unsafe
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.files import sha256

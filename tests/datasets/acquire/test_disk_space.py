@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ham.datasets import space
+from ham.datasets.acquire import disk_space
+from ham.datasets.acquire.disk_space import SPARE, need_space_for_all
 from ham.datasets.settings import FileEntry
-from ham.datasets.space import SPARE, need_space_for_all
 from ham.errors import EnvironmentProblem
 
 GB = 10**9
@@ -18,7 +18,7 @@ TWO = [FileEntry(name=f"images_00{number}.tar.gz", bytes=number * GB) for number
 def needed(folder: Path, monkeypatch: pytest.MonkeyPatch, mirror: str | None = None, keep: bool = True) -> float:
     """GB that must be free, found by what is refused."""
     wanted: list[int] = []
-    monkeypatch.setattr(space, "need_space", lambda place, needed, what: wanted.append(needed))
+    monkeypatch.setattr(disk_space, "need_space", lambda place, needed, what: wanted.append(needed))
     need_space_for_all(folder, TWO, mirror, keep)
     return wanted[0] / GB
 
@@ -59,14 +59,14 @@ def test_sizes_that_the_description_does_not_have_are_the_mirrors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sparse(tmp_path / "mirror/a.tar.gz", GB)
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": GB}))
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": GB}))
     with pytest.raises(EnvironmentProblem, match=r"has 1\.0 GB free and .* of 1 archives .* needs 1\.3 GB: make room"):
         need_space_for_all(tmp_path / "made", [FileEntry(name="a.tar.gz")], str(tmp_path / "mirror"), True)
 
 
 def test_room_that_is_just_enough_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 6 * GB + SPARE}))
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 6 * GB + SPARE}))
     need_space_for_all(tmp_path, TWO, None, True)
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 6 * GB + SPARE - 1}))
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 6 * GB + SPARE - 1}))
     with pytest.raises(EnvironmentProblem):
         need_space_for_all(tmp_path, TWO, None, True)

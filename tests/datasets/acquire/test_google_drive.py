@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ham.drive import fetch
+from ham.datasets.acquire.google_drive import fetch
 from ham.errors import DownloadError
 
 gdown = pytest.importorskip("gdown", reason="the extra drive is not installed")

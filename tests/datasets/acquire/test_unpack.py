@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from small_nih import archive, png
 
-from ham.datasets import space
-from ham.datasets import unpack as module
-from ham.datasets.records import read_record
-from ham.datasets.unpack import unpack
+from ham.datasets.acquire import disk_space
+from ham.datasets.acquire import unpack as module
+from ham.datasets.acquire.image_records import read_record
+from ham.datasets.acquire.unpack import unpack
 from ham.errors import DataError, EnvironmentProblem
 
 
@@ -201,7 +201,7 @@ def test_an_archive_can_be_unpacked_again(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_said_before_unpacking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = archive(tmp_path / "a.tar.gz", [("images/1.png", png(1))])
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10}))
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 10}))
     with pytest.raises(EnvironmentProblem, match=r"0\.0 GB free"):
         run(path, tmp_path / "out")
 

@@ -18,8 +18,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import requests
 
+from ham.datasets.acquire.disk_space import need_space
 from ham.datasets.settings import PUBLISHED, FileEntry, is_address
-from ham.datasets.space import need_space
 from ham.errors import DownloadError
 from ham.runtime.progress import track
 

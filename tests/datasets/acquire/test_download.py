@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ham.datasets import download, space
-from ham.datasets.download import fetch, shown
+from ham.datasets.acquire import disk_space, download
+from ham.datasets.acquire.download import fetch, shown
 from ham.datasets.settings import FileEntry
 from ham.errors import DownloadError, EnvironmentProblem
 from ham.runtime import progress
@@ -335,7 +335,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest
 def test_a_full_disk_is_said_before_anything_is_fetched(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
     with pytest.raises(EnvironmentProblem, match=r"0\.0 GB free"):
         fetch(entry(server), tmp_path / "a.tar.gz", None)
     assert only(tmp_path)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from small_nih import FOLDS, Mirror, png
 
-from ham.datasets.check import check_images
+from ham.datasets.acquire.check import check_images
+from ham.datasets.acquire.image_records import read_record
+from ham.datasets.acquire.link_images import link_images
 from ham.datasets.layout import Dataset
-from ham.datasets.linked import link_images
 from ham.datasets.nih import convert
-from ham.datasets.records import read_record
 from ham.errors import DataError
 
 A, B = "00000001_000.png", "00000001_001.png"

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from small_nih import png
 
-from ham.datasets import check
-from ham.datasets.check import check_images
-from ham.datasets.records import Checked, read_checks, write_checks, write_record
+from ham.datasets.acquire import check
+from ham.datasets.acquire.check import check_images
+from ham.datasets.acquire.image_records import Checked, read_checks, write_checks, write_record
 from ham.errors import DataError
 
 

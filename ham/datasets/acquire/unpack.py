@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from ham.datasets.records import LARGEST_IMAGE, write_record
+from ham.datasets.acquire.disk_space import need_space
+from ham.datasets.acquire.image_records import LARGEST_IMAGE, write_record
 from ham.datasets.settings import unsafe
-from ham.datasets.space import need_space
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.progress import track
 
