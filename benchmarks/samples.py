@@ -24,8 +24,8 @@ import pandas as pd
 from PIL import Image
 
 from ham.datasets.decoding import read_grey
+from ham.datasets.image_store import Store, ids, resized
 from ham.datasets.layout import Dataset
-from ham.datasets.store import Store, ids, resized
 from ham.phantom.radiograph import radiograph
 from ham.samples import Samples, collate
 from ham.training.settings import AugmentationSettings

@@ -20,8 +20,8 @@ from torch.utils.data import Dataset as TorchDataset
 from ham.boxes import mask as box_mask
 from ham.boxes import nearest, resized_mask
 from ham.datasets.decoding import read_grey
+from ham.datasets.image_store import Store, ids, resized
 from ham.datasets.layout import Dataset
-from ham.datasets.store import Store, ids, resized
 from ham.refinement.masks import RefinedMasks
 from ham.training.settings import AugmentationSettings, NormalisationSettings
 

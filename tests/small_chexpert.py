@@ -11,9 +11,9 @@ from typing import Any
 
 from PIL import Image
 
-from ham.datasets.chexpert import convert
 from ham.datasets.layout import Dataset
 from ham.datasets.settings import DataSettings, Description, FoldSettings
+from ham.datasets.sources.chexpert import convert
 
 COLUMNS = ["No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Edema", "Atelectasis", "Pleural Effusion"]
 FINDINGS = ("Enlarged_Cardiomediastinum", "Cardiomegaly", "Edema", "Atelectasis", "Pleural_Effusion")

@@ -18,8 +18,8 @@ from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.download import fetch
 from ham.datasets.acquire.unpack import unpack
 from ham.datasets.layout import Dataset
-from ham.datasets.nih import convert
 from ham.datasets.settings import Description, FoldSettings
+from ham.datasets.sources.nih import convert
 
 GRID = 32
 HEADER = (

@@ -11,8 +11,8 @@ from golden.files import golden, golden_json
 from PIL import Image
 
 from ham.datasets.decoding import read_grey
+from ham.datasets.image_store import Store, ids, resized
 from ham.datasets.layout import Dataset
-from ham.datasets.store import Store, ids, resized
 from ham.samples import Draw, Epochs, Masks, Samples, draw, dynamic_side, normalised
 from ham.training.settings import AugmentationSettings, NormalisationSettings
 

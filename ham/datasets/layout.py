@@ -29,7 +29,7 @@ import pandas as pd
 
 from ham.boxes import Box
 from ham.datasets.columns import IMAGE_COLUMNS
-from ham.datasets.present import Presence, Row
+from ham.datasets.list_counts import Presence, Row
 from ham.errors import DataError
 from ham.runtime.files import sha256, write_json, write_text, written
 

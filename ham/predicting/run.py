@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 
 from ham import weights
+from ham.datasets.image_store import Store
 from ham.datasets.layout import Dataset
-from ham.datasets.store import Store
 from ham.errors import WeightsError
 from ham.network import HierarchicalAttentionNetwork, Output
 from ham.predicting.forward import outputs

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ham import weights
 from ham.datasets.layout import Dataset
-from ham.datasets.present import Presence
+from ham.datasets.list_counts import Presence
 from ham.errors import DataError
 from ham.metrics import Overlap
 from ham.runtime.files import sha256, write_json, written

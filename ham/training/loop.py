@@ -15,8 +15,8 @@ import pandas as pd
 import torch
 
 from ham import weights
+from ham.datasets.image_store import Store
 from ham.datasets.layout import Dataset
-from ham.datasets.store import Store
 from ham.errors import DataError
 from ham.losses import Losses, hierarchical_losses
 from ham.network import HierarchicalAttentionNetwork

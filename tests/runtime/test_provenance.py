@@ -32,7 +32,7 @@ def test_comments_docstrings_and_layout_do_not_change_a_digest(tmp_path: Path) -
 def test_a_digest_reaches_what_a_module_imports() -> None:
     reached = provenance._reached(["ham.training.loop"])
     assert {"ham.losses", "ham.network", "ham.training.settings", "ham.boxes", "ham.metrics"} <= reached
-    assert not {"ham.errors", "ham.runtime.progress", "ham.reporting.tables", "ham.datasets.nih"} & reached
+    assert not {"ham.errors", "ham.runtime.progress", "ham.reporting.tables", "ham.datasets.sources.nih"} & reached
 
 
 FROZEN = """

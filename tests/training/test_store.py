@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ham import weights
-from ham.datasets.store import write_store
+from ham.datasets.image_store import write_store
 from ham.errors import WeightsError
 from ham.predicting.run import predict
 from ham.predicting.settings import PredictionSettings

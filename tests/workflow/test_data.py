@@ -33,9 +33,9 @@ def test_archives_are_deleted_once_unpacked_and_not_fetched_again(made: Checkout
     assert planned(made) == {}
     made.edit("small.yaml", "data:", "data:\n  mirror: /somewhere/else")
     assert planned(made) == {}
-    made.edit("ham/datasets/label_table.py", 'NO_FINDING = "No Finding"', 'NO_FINDING = "None"')
+    made.edit("ham/datasets/sources/label_table.py", 'NO_FINDING = "No Finding"', 'NO_FINDING = "None"')
     assert planned(made) == {"convert": 1}
-    made.edit("ham/datasets/label_table.py", 'NO_FINDING = "None"', 'NO_FINDING = "No Finding"')
+    made.edit("ham/datasets/sources/label_table.py", 'NO_FINDING = "None"', 'NO_FINDING = "No Finding"')
 
 
 def test_unpacking_again_fetches_what_was_deleted(made: Checkout) -> None:

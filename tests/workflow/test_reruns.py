@@ -50,8 +50,8 @@ def test_a_converter_that_leaves_what_a_training_uses_sees_no_epoch_run(changed:
     listed = folds.read_text()
     changed.edit("small.yaml", "data:", "data:\n  folds: {seed: 1}")  # lists that no training here uses
     before = (changed.folder / "results/phantom/localization-5fold/ham/fold1/model.safetensors").read_bytes()
-    source = (changed.folder / "ham/datasets/nih.py").read_text()
-    (changed.folder / "ham/datasets/nih.py").write_text(source + "\n\nUNUSED = 1\n")
+    source = (changed.folder / "ham/datasets/sources/nih.py").read_text()
+    (changed.folder / "ham/datasets/sources/nih.py").write_text(source + "\n\nUNUSED = 1\n")
     planned = changed.planned("trainings")
     assert planned["convert"] == 1
     assert "draw_phantom" not in planned

@@ -67,7 +67,7 @@ rule convert_chexpert:
     params:
         description=DATASET.model_dump(mode="json"),
         data=CONFIG.data.model_dump(mode="json", include={"folder", "uncertain", "partial", "folds"}),
-        code=source_digest("ham.datasets.chexpert"),
+        code=source_digest("ham.datasets.sources.chexpert"),
     message:
         f"Converting {CONFIG.dataset}: tables, boxes, image sizes"
     script:

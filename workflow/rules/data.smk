@@ -147,7 +147,7 @@ rule convert:
         description=DATASET.model_dump(mode="json"),
         partial=CONFIG.data.partial,
         folds=CONFIG.data.folds.model_dump(mode="json"),
-        code=source_digest(f"ham.datasets.{DATASET.source}"),
+        code=source_digest(f"ham.datasets.sources.{DATASET.source}"),
     message:
         f"Converting tables and lists of {CONFIG.dataset}"
     script:

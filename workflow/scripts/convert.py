@@ -6,7 +6,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    source = f"ham.datasets.{snakemake.params.description['source']}"
+    source = f"ham.datasets.sources.{snakemake.params.description['source']}"
     with job(snakemake, source):
         from ham.datasets.settings import Description, FoldSettings
 

@@ -5,9 +5,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.datasets.chexpert"):
-        from ham.datasets.chexpert import convert
+    with job(snakemake, "ham.datasets.sources.chexpert"):
         from ham.datasets.settings import DataSettings, Description
+        from ham.datasets.sources.chexpert import convert
 
         folder = Path(snakemake.output.dataset).parent
         convert(

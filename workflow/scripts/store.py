@@ -5,8 +5,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.datasets.store"):
-        from ham.datasets.store import write_store
+    with job(snakemake, "ham.datasets.image_store"):
+        from ham.datasets.image_store import write_store
 
         write_store(
             Path(snakemake.input.dataset).parent,

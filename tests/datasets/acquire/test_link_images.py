@@ -12,7 +12,7 @@ from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.image_records import read_record
 from ham.datasets.acquire.link_images import link_images
 from ham.datasets.layout import Dataset
-from ham.datasets.nih import convert
+from ham.datasets.sources.nih import convert
 from ham.errors import DataError
 
 A, B = "00000001_000.png", "00000001_001.png"

@@ -18,12 +18,12 @@ import pandas as pd
 from PIL import Image
 
 from ham.boxes import Box
-from ham.datasets.box_checks import Boxes, are_numbers, read_json
-from ham.datasets.chexpert_labels import known_labels, read_labels
 from ham.datasets.content import content_of, given_file
 from ham.datasets.layout import Problem, pictures_digest, write
-from ham.datasets.problems import collected, mistake, refuse_mistakes
 from ham.datasets.settings import DataSettings, Description
+from ham.datasets.sources.box_checks import Boxes, are_numbers, read_json
+from ham.datasets.sources.chexpert_labels import known_labels, read_labels
+from ham.datasets.sources.problems import collected, mistake, refuse_mistakes
 from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.errors import DataError
 from ham.runtime.progress import track

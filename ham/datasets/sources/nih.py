@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 
 from ham.datasets.acquire.image_records import read_checks
-from ham.datasets.box_checks import Boxes, add_once, check_owner, four_numbers
 from ham.datasets.content import content_of, given_file
-from ham.datasets.csv_text import LARGEST_TABLE, read_csv
-from ham.datasets.images import refuse_missing, usable
-from ham.datasets.label_table import LabelRow, columns_of, label_table, named_findings
 from ham.datasets.layout import Problem, pictures_digest, read_list, write
-from ham.datasets.problems import collected, mistake, refuse_mistakes
 from ham.datasets.settings import PUBLISHED, Description, FoldSettings, repeated
+from ham.datasets.sources.box_checks import Boxes, add_once, check_owner, four_numbers
+from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
+from ham.datasets.sources.label_table import LabelRow, columns_of, label_table, named_findings
+from ham.datasets.sources.problems import collected, mistake, refuse_mistakes
+from ham.datasets.sources.usable_images import refuse_missing, usable
 from ham.datasets.splits import folds_by_patient
 from ham.errors import DataError
 

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from small_nih import FOLDS, Mirror, png
 
-from ham.datasets import csv_text, nih
 from ham.datasets.decoding import read_grey
-from ham.datasets.nih import convert
+from ham.datasets.sources import csv_text, nih
+from ham.datasets.sources.nih import convert
 from ham.errors import DataError
 
 ENTRIES = "Data_Entry_2017_v2020.csv"

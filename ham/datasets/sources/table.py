@@ -16,15 +16,15 @@ import pandas as pd
 
 from ham.boxes import Box
 from ham.datasets.acquire.image_records import read_checks
-from ham.datasets.box_checks import Boxes, add_once, are_numbers, check_owner, four_numbers, read_json
 from ham.datasets.content import content_of, given_file
-from ham.datasets.csv_text import LARGEST_TABLE, read_csv
-from ham.datasets.images import refuse_missing, usable
-from ham.datasets.label_table import NO_FINDING, LabelRow, columns_of, label_table, named_findings
 from ham.datasets.layout import Problem, pictures_digest, write
 from ham.datasets.own_files import BoxesFile, LabelsFile
-from ham.datasets.problems import collected, mistake, refuse_mistakes
 from ham.datasets.settings import PARTS, Description, FoldSettings
+from ham.datasets.sources.box_checks import Boxes, add_once, are_numbers, check_owner, four_numbers, read_json
+from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
+from ham.datasets.sources.label_table import NO_FINDING, LabelRow, columns_of, label_table, named_findings
+from ham.datasets.sources.problems import collected, mistake, refuse_mistakes
+from ham.datasets.sources.usable_images import refuse_missing, usable
 from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.errors import DataError
 
@@ -58,7 +58,7 @@ def convert(
 ) -> None:
     """Write the data set ``folder`` from the tables that the description names and the checked images in it.
 
-    Takes what :func:`ham.datasets.nih.convert` takes (nothing is fetched to ``sources``), and finds all mistakes of all
+    Takes what :func:`ham.datasets.sources.nih.convert` takes (nothing is fetched to ``sources``), and finds all mistakes of all
     files as it does. Every image that is there has the size that it was found to have, an absent one 0 x 0.
     """
     assert description.labels is not None

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ham.datasets.layout import Problem
-from ham.datasets.problems import mistake
 from ham.datasets.settings import unsafe
+from ham.datasets.sources.problems import mistake
 from ham.errors import DataError
 
 NO_FINDING = "No Finding"

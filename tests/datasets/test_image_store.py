@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 from small_nih import GRID, NAMES, Mirror
 
-from ham.datasets import store
+from ham.datasets import image_store
 from ham.datasets.decoding import read_grey
+from ham.datasets.image_store import Store, write_store
 from ham.datasets.layout import Dataset
-from ham.datasets.store import Store, write_store
 from ham.errors import DataError, EnvironmentProblem
 
 SIDE = 20
@@ -67,7 +67,7 @@ def test_a_row_is_its_image_resized_as_for_a_sample(made: Made) -> None:
 
 
 def test_several_processes_write_the_bytes_of_one(made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "CHUNK", 2)
+    monkeypatch.setattr(image_store, "CHUNK", 2)
     header = tmp_path / f"other/{SIDE}.json"
     write_store(made.dataset.folder, header, SIDE, workers=2)
     for name in FILES:
@@ -103,7 +103,7 @@ def test_an_image_that_cannot_be_read_is_named_and_nothing_is_left(dataset: Data
 
 def test_a_full_disk_is_noticed_before_the_first_image(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**30, 2**30 - 2, 2))  # type: ignore[attr-defined]
-    monkeypatch.setattr(store, "_fill", lambda *_: pytest.fail("it started"))
+    monkeypatch.setattr(image_store, "_fill", lambda *_: pytest.fail("it started"))
     with pytest.raises(EnvironmentProblem, match=r"has 0.0 GB free and an image store needs 0.3 GB: make room"):
         write_store(dataset.folder, dataset.folder / f"store/{SIDE}.json", SIDE)
 
