@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import torch
 
-from ham.losses import hierarchical_losses
-from ham.network import HierarchicalAttentionNetwork
+from ham.model.losses import hierarchical_losses
+from ham.model.network import HierarchicalAttentionNetwork
 from ham.samples import Supervision
 from ham.training.loop import make_optimizer
 from ham.training.settings import LossSettings, NetworkSettings, OptimizerSettings

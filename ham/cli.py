@@ -36,8 +36,8 @@ def import_weights(
     ] = None,
 ) -> None:
     """Read published weights: every key and shape is checked, nothing but tensors is unpickled."""
-    from ham import weights
     from ham.config import read_training
+    from ham.model import weights
 
     named = tuple(findings.split(",")) if findings else weights.PUBLISHED_FINDINGS
     target = to or file.with_suffix(".safetensors")
@@ -54,7 +54,7 @@ def export_weights(
     ] = False,
 ) -> None:
     """Write weights as a state dict that torch.load reads."""
-    from ham import weights
+    from ham.model import weights
 
     weights.export_weights(file, to, published)
     typer.echo(f"{to}: written")

@@ -13,8 +13,6 @@ ORDER = [
     ("ham.datasets",),
     ("ham.phantom", "ham.refinement"),
     ("ham.samples",),
-    ("ham.maps", "ham.network", "ham.losses", "ham.metrics"),
-    ("ham.weights",),
     ("ham.model",),
     ("ham.predicting",),
     ("ham.training",),

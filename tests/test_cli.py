@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from golden import reference_inputs
 
-from ham.network import HierarchicalAttentionNetwork
+from ham.model.network import HierarchicalAttentionNetwork
 from ham.training.settings import NetworkSettings
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ham import weights
 from ham.datasets.image_store import Store
 from ham.datasets.layout import Dataset
 from ham.errors import WeightsError
-from ham.network import HierarchicalAttentionNetwork, Output
-from ham.predicting.forward import outputs
+from ham.model import weights
+from ham.model.forward import outputs
+from ham.model.network import HierarchicalAttentionNetwork, Output
 from ham.predicting.settings import PredictionSettings
 from ham.runtime.devices import choose, loader_workers
 from ham.runtime.files import written

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.metrics import roc_curve
 
 from ham.datasets.layout import Dataset
-from ham.metrics import abnormality, accuracy, auc, mean_defined, mean_published
+from ham.model.metrics import abnormality, accuracy, auc, mean_defined, mean_published
 from ham.scoring.settings import ScoringSettings
 
 POINTS = 200  # of a stored ROC curve

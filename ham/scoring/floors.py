@@ -14,8 +14,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from ham.datasets.layout import Dataset
-from ham.maps import predicted_regions
-from ham.metrics import Overlap, overlap
+from ham.model.maps import predicted_regions
+from ham.model.metrics import Overlap, overlap
 from ham.scoring.truth import Pair, masks
 
 GRID = 128  # side of the prior's grid; the table moves by less than 0.01 between 128 and 256

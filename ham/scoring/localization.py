@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 
 from ham.datasets.layout import Dataset
-from ham.maps import predicted_regions
-from ham.metrics import Overlap, mean_defined, mean_published, overlap, share_at_least
+from ham.model.maps import predicted_regions
+from ham.model.metrics import Overlap, mean_defined, mean_published, overlap, share_at_least
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair
 from ham.training.settings import LossSettings

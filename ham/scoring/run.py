@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ham import weights
 from ham.datasets.layout import Dataset
 from ham.datasets.list_counts import Presence
 from ham.errors import DataError
-from ham.metrics import Overlap
+from ham.model import weights
+from ham.model.metrics import Overlap
 from ham.runtime.files import sha256, write_json, written
 from ham.scoring import classification, floors, localization
 from ham.scoring.settings import ScoringSettings

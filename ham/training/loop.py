@@ -14,13 +14,13 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ham import weights
 from ham.datasets.image_store import Store
 from ham.datasets.layout import Dataset
 from ham.errors import DataError
-from ham.losses import Losses, hierarchical_losses
-from ham.network import HierarchicalAttentionNetwork
-from ham.predicting.forward import autocast
+from ham.model import weights
+from ham.model.forward import autocast
+from ham.model.losses import Losses, hierarchical_losses
+from ham.model.network import HierarchicalAttentionNetwork
 from ham.refinement.masks import RefinedMasks
 from ham.runtime.devices import choose, loader_workers
 from ham.runtime.files import write_json, written

@@ -1,7 +1,7 @@
 """Data parallelism that computes what one process with the whole batch would.
 
 The losses divide sums over the batch, so every process needs the sums over all of them: :func:`total` is what
-``ham.losses`` calls.
+``ham.model.losses`` calls.
 """
 
 from __future__ import annotations

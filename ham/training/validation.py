@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from ham.losses import hierarchical_losses
-from ham.maps import predicted_regions
-from ham.metrics import abnormality, accuracy, auc, mean_defined, mean_published, overlap, share_at_least
-from ham.network import HierarchicalAttentionNetwork
-from ham.predicting.forward import outputs
+from ham.model.forward import outputs
+from ham.model.losses import hierarchical_losses
+from ham.model.maps import predicted_regions
+from ham.model.metrics import abnormality, accuracy, auc, mean_defined, mean_published, overlap, share_at_least
+from ham.model.network import HierarchicalAttentionNetwork
 from ham.samples import Batch
 from ham.training.settings import TrainingSettings
 

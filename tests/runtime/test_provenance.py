@@ -31,7 +31,13 @@ def test_comments_docstrings_and_layout_do_not_change_a_digest(tmp_path: Path) -
 
 def test_a_digest_reaches_what_a_module_imports() -> None:
     reached = provenance._reached(["ham.training.loop"])
-    assert {"ham.losses", "ham.network", "ham.training.settings", "ham.boxes", "ham.metrics"} <= reached
+    assert {
+        "ham.model.losses",
+        "ham.model.network",
+        "ham.training.settings",
+        "ham.boxes",
+        "ham.model.metrics",
+    } <= reached
     assert not {"ham.errors", "ham.runtime.progress", "ham.reporting.tables", "ham.datasets.sources.nih"} & reached
 
 
@@ -71,9 +77,9 @@ def test_a_digest_is_the_same_under_every_python(tmp_path: Path, root: Path) -> 
 
 
 def test_a_job_stops_when_the_source_is_not_what_was_planned() -> None:
-    provenance.check_source(provenance.source_digest("ham.losses"), "ham.losses")
+    provenance.check_source(provenance.source_digest("ham.model.losses"), "ham.model.losses")
     with pytest.raises(EnvironmentProblem, match="pip uninstall ham"):
-        provenance.check_source("0" * 16, "ham.losses")
+        provenance.check_source("0" * 16, "ham.model.losses")
 
 
 def test_the_workflow_reads_the_configuration_without_torch_or_pandas(root: Path) -> None:

@@ -12,8 +12,8 @@ from torch import distributed, nn
 from torch.multiprocessing import get_context
 from torch.nn.parallel import DistributedDataParallel
 
-from ham.losses import alone, hierarchical_losses
-from ham.network import HierarchicalAttentionNetwork
+from ham.model.losses import alone, hierarchical_losses
+from ham.model.network import HierarchicalAttentionNetwork
 from ham.samples import Supervision
 from ham.training.loop import make_optimizer
 from ham.training.parallel import total

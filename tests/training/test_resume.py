@@ -14,8 +14,8 @@ import pytest
 import torch
 import torchvision
 
-from ham import weights
 from ham.errors import ResumeError
+from ham.model import weights
 from ham.training.loop import Lists, resume_folder, train
 from ham.training.settings import NetworkSettings, TrainingSettings
 from ham.training.state import Resume

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from ham import weights
 from ham.datasets.image_store import write_store
 from ham.errors import WeightsError
+from ham.model import weights
 from ham.predicting.run import predict
 from ham.predicting.settings import PredictionSettings
 from ham.training.loop import Lists, train

@@ -8,8 +8,8 @@ import torch
 from golden import reference_inputs
 from golden.files import golden, golden_json
 
-from ham.losses import hierarchical_losses
-from ham.network import HierarchicalAttentionNetwork
+from ham.model.losses import hierarchical_losses
+from ham.model.network import HierarchicalAttentionNetwork
 from ham.samples import Supervision
 from ham.training.loop import make_optimizer
 from ham.training.schedule import learning_rate

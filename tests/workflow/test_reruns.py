@@ -38,10 +38,10 @@ def test_a_report_option_reruns_reports_only(changed: Checkout) -> None:
 
 
 def test_a_comment_in_a_loss_reruns_nothing_and_a_constant_reruns_trainings(changed: Checkout) -> None:
-    changed.edit("ham/losses.py", "TINY = 1e-5", "# a comment\nTINY = 1e-5")
-    changed.edit("ham/losses.py", '"""The five losses', '"""All five losses')
+    changed.edit("ham/model/losses.py", "TINY = 1e-5", "# a comment\nTINY = 1e-5")
+    changed.edit("ham/model/losses.py", '"""The five losses', '"""All five losses')
     assert changed.planned() == {}
-    changed.edit("ham/losses.py", "TINY = 1e-5", "TINY = 1e-6")
+    changed.edit("ham/model/losses.py", "TINY = 1e-5", "TINY = 1e-6")
     assert changed.planned() == {**TRAININGS, **REPORTS}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ham.weights import export_weights
+from ham.model.weights import export_weights
 
 from .conftest import Checkout
 

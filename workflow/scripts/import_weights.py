@@ -6,10 +6,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.weights"):
+    with job(snakemake, "ham.model.weights"):
         from ham.datasets.layout import Dataset
+        from ham.model.weights import import_weights
         from ham.training.settings import TrainingSettings
-        from ham.weights import import_weights
 
         import_weights(
             Path(snakemake.input.weights),

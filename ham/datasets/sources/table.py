@@ -58,7 +58,7 @@ def convert(
 ) -> None:
     """Write the data set ``folder`` from the tables that the description names and the checked images in it.
 
-    Takes what :func:`ham.datasets.sources.nih.convert` takes (nothing is fetched to ``sources``), and finds all mistakes of all
+    Takes what ``convert`` of the other sources takes (nothing is fetched to ``sources``), and finds all mistakes of all
     files as it does. Every image that is there has the size that it was found to have, an absent one 0 x 0.
     """
     assert description.labels is not None

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from ham.network import HierarchicalAttentionNetwork, Output
+from ham.model.network import HierarchicalAttentionNetwork, Output
 from ham.samples import Batch, normalised
 from ham.training.settings import TrainingSettings
 

@@ -8,8 +8,8 @@ import torch
 from golden import reference_inputs
 from golden.files import golden
 
-from ham.maps import normalised_maps, refined_maps
-from ham.network import GroupedBatchNorm2d, HierarchicalAttentionNetwork, lse_pooling
+from ham.model.maps import normalised_maps, refined_maps
+from ham.model.network import GroupedBatchNorm2d, HierarchicalAttentionNetwork, lse_pooling
 from ham.training.settings import NetworkSettings
 
 NETWORK = golden("network")

@@ -128,7 +128,7 @@ class Layers(nn.Module):
 
 
 class HierarchicalAttentionNetwork(nn.Module):
-    """Images [B, 3, S, S] -> :class:`Output`. Refined maps are made where they are used, see ham.maps."""
+    """Images [B, 3, S, S] -> :class:`Output`. Refined maps are made where they are used, see ham.model.maps."""
 
     def __init__(self, findings: int, settings: NetworkSettings) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ from ham.runtime.provenance import versions
 from ham.training.settings import NetworkSettings, TrainingSettings
 
 if TYPE_CHECKING:
-    from ham.network import HierarchicalAttentionNetwork
+    from ham.model.network import HierarchicalAttentionNetwork
 
 LICENCE_NOTE = "For research. Not a medical device, not for clinical use."
 # The outputs of the published networks, in their order.
@@ -111,7 +111,7 @@ def import_weights(
 def _shape_of(settings: NetworkSettings, findings: Sequence[str], state: dict[str, Tensor]) -> nn.Module:
     """The network, without values; counters of batch norm that ``state`` lacks are added to it: files of torch before
     0.4.1 have none, and no number depends on them."""
-    from ham.network import HierarchicalAttentionNetwork
+    from ham.model.network import HierarchicalAttentionNetwork
 
     with torch.device("meta"):
         network = HierarchicalAttentionNetwork(len(findings), settings)

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ham.maps import refined_maps
-from ham.network import Output
+from ham.model.maps import refined_maps
+from ham.model.network import Output
 from ham.samples import Supervision
 from ham.training.settings import LossSettings
 

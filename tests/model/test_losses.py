@@ -8,7 +8,7 @@ import torch
 from golden import reference_inputs
 from golden.files import golden
 
-from ham.losses import (
+from ham.model.losses import (
     abnormality,
     attention_bound_loss,
     attention_union_loss,
@@ -17,8 +17,8 @@ from ham.losses import (
     hierarchical_losses,
     soft_mask,
 )
-from ham.maps import refined_maps
-from ham.network import Output
+from ham.model.maps import refined_maps
+from ham.model.network import Output
 from ham.samples import Supervision
 from ham.training.settings import LossSettings
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from golden.files import golden
 
-from ham.maps import predicted_regions
-from ham.metrics import abnormality, accuracy, auc, mean_defined, mean_published, overlap, share_at_least
+from ham.model.maps import predicted_regions
+from ham.model.metrics import abnormality, accuracy, auc, mean_defined, mean_published, overlap, share_at_least
 
 GOLDEN = golden("metrics")
 T_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)

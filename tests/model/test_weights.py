@@ -10,9 +10,9 @@ import torch
 import torchvision
 from golden import reference_inputs
 
-from ham import weights
 from ham.errors import WeightsError
-from ham.network import HierarchicalAttentionNetwork
+from ham.model import weights
+from ham.model.network import HierarchicalAttentionNetwork
 from ham.training.settings import NetworkSettings, TrainingSettings
 
 SMALL = TrainingSettings(network=NetworkSettings(architecture="resnet18", pretrained=None))
