@@ -17,7 +17,7 @@ ORDER = [
     ("ham.predicting",),
     ("ham.training",),
     ("ham.scoring",),
-    ("ham.reporting", "ham.inference"),
+    ("ham.reporting",),
     ("ham.config",),
     ("ham.cli",),
 ]

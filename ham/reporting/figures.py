@@ -17,10 +17,10 @@ from matplotlib.ticker import MaxNLocator
 from ham.errors import DataError
 from ham.reporting import style
 from ham.reporting.published import PublishedRow, applies_to, read_published
+from ham.reporting.result_tables import FLOORS, METRICS
 from ham.reporting.results import SplitResult, read, variants_of
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.tables import PAIR_COLUMN
-from ham.reporting.views import FLOORS, METRICS
 
 RATES = np.linspace(0, 1, 101)  # false positive rates at which ROC curves are averaged
 LEVELS = np.linspace(0, 1, 201)[1:]  # thresholds of the T(IoU) and T(IoR) curves

@@ -11,12 +11,12 @@ from typing import Any
 import jinja2
 
 from ham.errors import DataError
-from ham.reporting import embed, views
-from ham.reporting.leakage import seen_of_the_test
-from ham.reporting.markup import spans
+from ham.reporting import embed, result_tables
+from ham.reporting.data_sources import sources
+from ham.reporting.markdown_latex import spans
 from ham.reporting.results import SplitResult, experiments_of, prior_note, read, variants_of
+from ham.reporting.seen_in_training import seen_of_the_test
 from ham.reporting.settings import ReportingSettings
-from ham.reporting.sources import sources
 from ham.reporting.tables import read_table
 from ham.runtime.files import write_text
 from ham.runtime.progress import duration
@@ -61,7 +61,7 @@ def write_page(
     sheets: dict[str, list[Path]] = {}
     for path in galleries:
         sheets.setdefault(path.parent.name, []).append(path)
-    numbers = {name: views.Numbers(read_table(path)) for name, path in tidy.items()}
+    numbers = {name: result_tables.Numbers(read_table(path)) for name, path in tidy.items()}
     groups = experiments_of(read_splits)
     experiments = [
         _experiment(name, group, numbers.get(name), drawn, sheets.get(name, []), len(galleries), settings)
@@ -111,19 +111,19 @@ def _lacks(entry: Shown) -> bool:
 def _experiment(
     name: str,
     group: list[SplitResult],
-    numbers: views.Numbers | None,
+    numbers: result_tables.Numbers | None,
     drawn: dict[str, Path],
     sheets: list[Path],
     galleries: int,
     settings: ReportingSettings,
 ) -> Shown:
-    tables = views.build(numbers.table, settings, prior_note(group)) if numbers is not None else []
+    tables = result_tables.build(numbers.table, settings, prior_note(group)) if numbers is not None else []
     shown = [_shown(table) for table in tables]
     left_out = " or ".join(dict.fromkeys(finding for result in group for finding in result.left_out)) or "one finding"
     return {
         "name": name,
         "facts": _facts(group),
-        "images": views.images_line(numbers.table) if numbers is not None else "",
+        "images": result_tables.images_line(numbers.table) if numbers is not None else "",
         "caveats": _caveats(group),
         "all": shown,
         "main": [table for table in shown if table["main"]],
@@ -199,8 +199,8 @@ def _validated_on_test(result: SplitResult) -> bool | None:
 
 
 def _glance(
-    groups: dict[str, list[SplitResult]], numbers: dict[str, views.Numbers], settings: ReportingSettings
-) -> views.Table:
+    groups: dict[str, list[SplitResult]], numbers: dict[str, result_tables.Numbers], settings: ReportingSettings
+) -> result_tables.Table:
     """The first table: a line a variant of each experiment, the location prior beneath."""
     levels = settings.t_iou_thresholds
     means = list(dict.fromkeys(name for found in numbers.values() for name in found.means()))
@@ -213,24 +213,26 @@ def _glance(
             continue
         split = "mean" if len(found.splits) > 1 else found.splits[0]
         for variant in [*found.variants, *(name for name in found.floors if name == "location-prior")]:
-            floor = variant in views.FLOORS
+            floor = variant in result_tables.FLOORS
             values = [found.value(variant, split, "auc", None, name) for name in ("mean", "abnormality")]
             values += [found.value(variant, split, "t_iou", level, name) for name in means for level in levels]
-            texts = ["" if floor and math.isnan(value) else views.number_text(value) for value in values]
+            texts = ["" if floor and math.isnan(value) else result_tables.number_text(value) for value in values]
             count = "" if floor else str(len(found.splits))
             kind = "floor" if floor else "model"
             rows.append(
-                views.Row(views.FLOORS.get(variant, variant), [count, *texts], kind, [math.nan, *values], experiment)
+                result_tables.Row(
+                    result_tables.FLOORS.get(variant, variant), [count, *texts], kind, [math.nan, *values], experiment
+                )
             )
     caption = "Means over the splits of each experiment, and what a map that never looks at the image reaches."
-    return views.Table("All experiments", caption, columns, rows)
+    return result_tables.Table("All experiments", caption, columns, rows)
 
 
 def _mean(name: str) -> str:
     return "mean" if name == "mean" else name.replace("_", " ", 2).removeprefix("mean ")
 
 
-def _shown(table: views.Table) -> Shown:
+def _shown(table: result_tables.Table) -> Shown:
     """A table as the template wants it, cells marked where the model is not above every floor of its block."""
     floors: dict[tuple[str, int], float] = {}  # the best of each block and column
     for row in table.rows:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ham.errors import DataError
-from ham.reporting import markup, views
+from ham.reporting import markdown_latex, result_tables
 from ham.reporting.results import WITHOUT, SplitResult, prior_note, read, variants_of
 from ham.reporting.settings import ReportingSettings
 from ham.runtime.files import write_text
@@ -38,10 +38,10 @@ def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSe
     table = tidy(results)
     output_csv = Path(output_csv)
     write_text(output_csv, table.to_csv(index=False, lineterminator="\n"))
-    shown = views.build(table, settings, prior_note(results))
-    images = views.images_line(table)
-    write_text(output_csv.with_suffix(".md"), markup.markdown(shown, images))
-    write_text(output_csv.with_suffix(".tex"), markup.latex(shown, images))
+    shown = result_tables.build(table, settings, prior_note(results))
+    images = result_tables.images_line(table)
+    write_text(output_csv.with_suffix(".md"), markdown_latex.markdown(shown, images))
+    write_text(output_csv.with_suffix(".tex"), markdown_latex.latex(shown, images))
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from ham.errors import DataError
-from ham.reporting import published, tables, views
+from ham.reporting import published, result_tables, tables
 from ham.reporting.results import read
 from ham.reporting.settings import ReportingSettings
 
@@ -106,7 +106,7 @@ def test_a_missing_floor_leaves_the_others(make_split: Make) -> None:
     (splits[1] / "floors.csv").unlink()
     table = tables.tidy(read(splits))
     assert set(table["variant"]) == {"ham", "whole-image"}
-    shown = views.build(table, SETTINGS)
+    shown = result_tables.build(table, SETTINGS)
     summary = next(t for t in shown if t.title == "T(IoU), mean over findings")
     assert [row.label for row in summary.rows] == ["ham", "whole image"]
 
@@ -143,7 +143,7 @@ def test_the_first_line_says_how_many_images_were_present(make_split: Make, tmp_
     assert (tmp_path / "x.tex").read_text().splitlines()[0].startswith(f"% {line}")
     table = tables.read_table(tmp_path / "x.csv")
     assert pick(table, kind="images", metric="listed", split="pooled")["value"] == 40
-    for shown in views.build(table, SETTINGS):
+    for shown in result_tables.build(table, SETTINGS):
         assert "Test images present: 24 of 40" in shown.caption
 
 
@@ -161,9 +161,11 @@ def test_absent_images_are_counted_by_finding_and_only_then(make_split: Make, tm
     table = tables.read_table(tmp_path / "x.csv")
     assert pick(table, kind="images", metric="listed", finding="Cardiomegaly", split="fold1")["n"] == 20
     assert set(table.loc[(table["kind"] == "images") & (table["finding"] != ""), "finding"]) == {"Cardiomegaly"}
-    (shown,) = (shown for shown in views.build(table, SETTINGS) if shown.title.startswith("Test images present"))
+    (shown,) = (
+        shown for shown in result_tables.build(table, SETTINGS) if shown.title.startswith("Test images present")
+    )
     assert [(row.label, row.cells) for row in shown.rows] == [("Cardiomegaly", ["24 of 32", "12 of 14"])]
-    assert views.images_line(table).startswith("Test images present: 24 of 24")
+    assert result_tables.images_line(table).startswith("Test images present: 24 of 24")
 
 
 def test_names_are_escaped_in_markdown_and_latex(five_folds: list[Path], tmp_path: Path) -> None:
@@ -242,7 +244,9 @@ def test_without_a_finding_left_out_there_is_one_mean(make_split: Make) -> None:
     metrics["floors"] = {}
     metrics["localization"] = [row for row in metrics["localization"] if not row["finding"].startswith("mean_without")]
     (split / "metrics.json").write_text(json.dumps(metrics))
-    summary = next(t for t in views.build(tables.tidy(read([split])), SETTINGS) if t.title.startswith("T(IoU), mean"))
+    summary = next(
+        t for t in result_tables.build(tables.tidy(read([split])), SETTINGS) if t.title.startswith("T(IoU), mean")
+    )
     assert {group for group, _ in summary.columns} == {"mean of 2"}
 
 

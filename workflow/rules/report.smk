@@ -43,7 +43,7 @@ rule leakage:
         "../../envs/environment.yaml"
     params:
         splits=CONFIG.runs(),
-        code=source_digest("ham.datasets.leakage"),
+        code=source_digest("ham.scoring.leakage"),
     message:
         "Counting what training has seen of the test images of {wildcards.dataset}"
     script:

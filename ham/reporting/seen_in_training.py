@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ham.datasets.leakage import COLUMNS
 from ham.errors import DataError
-from ham.reporting.views import Row, Table
+from ham.reporting.result_tables import Row, Table
+from ham.scoring.leakage import COLUMNS
 
 KINDS = {"classification": "all test images", "localization": "those with boxes"}
 ALL_BOXED = "test images, all with boxes"

@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ham.datasets.leakage import COLUMNS
 from ham.errors import DataError
 from ham.reporting import page
-from ham.reporting.leakage import seen_of_the_test
+from ham.reporting.seen_in_training import seen_of_the_test
 from ham.reporting.settings import ReportingSettings
+from ham.scoring.leakage import COLUMNS
 
 
 def row(**values: Any) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from ham.datasets.layout import Content, Dataset, write
-from ham.datasets.leakage import COLUMNS, audit, write_leakage
 from ham.errors import DataError
+from ham.scoring.leakage import COLUMNS, audit, write_leakage
 
 # Image a2 is the second of patient a.
 LISTS = {

@@ -13,8 +13,8 @@ import pytest
 from ham.datasets.settings import Description, FileEntry
 from ham.errors import DataError
 from ham.reporting import page
+from ham.reporting.data_sources import COLUMNS, VERSIONS, sources
 from ham.reporting.settings import ReportingSettings
-from ham.reporting.sources import COLUMNS, VERSIONS, sources
 
 COMMIT = "8ec32d3d564c69b8200c56ed0a857654fdcac8e3"
 

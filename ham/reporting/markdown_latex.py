@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ham.reporting.views import Table
+from ham.reporting.result_tables import Table
 
 
 def markdown(tables: Sequence[Table], heading: str) -> str:
