@@ -17,7 +17,7 @@ from PIL import Image
 from samples import BATCH, SIDES, SIZE, dataset_of, draw, machine, store_of
 
 from ham.samples import Epochs, Samples, training_loader
-from ham.training.settings import AugmentationSettings
+from ham.settings import AugmentationSettings
 
 NAMES, TINY = 86_524, 32
 IMAGES = 480  # of an epoch that is timed

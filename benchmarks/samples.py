@@ -23,12 +23,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ham.datasets.decoding import read_grey
 from ham.datasets.image_store import Store, ids, resized
 from ham.datasets.layout import Dataset
+from ham.images import read_grey
 from ham.phantom.radiograph import radiograph
 from ham.samples import Samples, collate
-from ham.training.settings import AugmentationSettings
+from ham.settings import AugmentationSettings
 
 SIZE, BATCH, DRAWN, ROUNDS, SIDES = 512, 24, 12, 8, (512, 576)
 NOISE = 0.7  # grey levels

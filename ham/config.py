@@ -7,21 +7,21 @@ before the first job.
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from ham.datasets.settings import DataSettings, Description
+from ham.datasets.description import Description
+from ham.datasets.settings import DataSettings
 from ham.errors import SettingsError
-from ham.mistakes import described, sentence
 from ham.predicting.settings import PredictionSettings
 from ham.refinement.settings import RefinementSettings
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.settings import ScoringSettings
+from ham.settings import Settings, described, sentence
 from ham.training.settings import TrainingSettings
 
 LISTS = "published/ImageSets/"  # where a description's lists lie in a mirror
@@ -31,13 +31,7 @@ DRIVE = "drive:"  # before the id of a file on Google Drive
 TAKEN = frozenset({"location-prior", "random-map", "whole-image", "mean", "sd", "pooled", "leakage"})
 
 
-class Section(BaseModel):
-    """Frozen, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Experiment(Section):
+class Experiment(Settings):
     """Which lists an experiment trains and tests on; ``{split}`` in a name stands for the split."""
 
     splits: tuple[str, ...] = Field(min_length=1, description="one training each")
@@ -55,7 +49,7 @@ class Experiment(Section):
         return None if name is None else name.format(split=split)
 
 
-class Variant(Section):
+class Variant(Settings):
     """A way of training, compared on the same experiments."""
 
     training: dict[str, Any] = Field(default_factory=dict, description="training settings of this variant")
@@ -66,14 +60,14 @@ class Variant(Section):
     )
 
 
-class Definitions(Section):
+class Definitions(Settings):
     """Maps from a name to what it means; several configuration files may add to them."""
 
     experiments: dict[str, Experiment] = Field(min_length=1)
     variants: dict[str, Variant] = Field(min_length=1)
 
 
-class Configuration(Section):
+class Configuration(Settings):
     """Everything of config.yaml, checked."""
 
     dataset: str = Field(description="a description in config/datasets/, without .yaml; or the path of one's own, with")
@@ -164,7 +158,7 @@ def load(values: Mapping[str, Any], source: str = "the configuration") -> Config
     problems: list[str] = []
     config = None
     try:
-        config = Configuration.model_validate_json(json.dumps(values, default=str))
+        config = Configuration.of(values)
         problems += _names(config) + _given_weights(config)
     except ValidationError as error:
         problems += described(error)
@@ -277,7 +271,7 @@ def merged(base: Mapping[str, Any], *overlays: Mapping[str, Any]) -> dict[str, A
 
 
 def _training(values: Mapping[str, Any]) -> TrainingSettings:
-    return TrainingSettings.model_validate_json(json.dumps(values, default=str))
+    return TrainingSettings.of(values)
 
 
 def _names(config: Configuration) -> list[str]:

@@ -19,11 +19,11 @@ from torch.utils.data import Dataset as TorchDataset
 
 from ham.boxes import mask as box_mask
 from ham.boxes import nearest, resized_mask
-from ham.datasets.decoding import read_grey
-from ham.datasets.image_store import Store, ids, resized
+from ham.datasets.image_store import Store, ids
 from ham.datasets.layout import Dataset
+from ham.images import read_grey, resized
 from ham.refinement.masks import RefinedMasks
-from ham.training.settings import AugmentationSettings, NormalisationSettings
+from ham.settings import AugmentationSettings
 
 
 class Draw(NamedTuple):
@@ -66,7 +66,7 @@ def dynamic_side(percent: int, size: int) -> int:
     return int((1.0 + percent / 100.0) * size)
 
 
-def draw(rng: np.random.Generator, size: int, settings: AugmentationSettings) -> Draw:
+def draw_augmentation(rng: np.random.Generator, size: int, settings: AugmentationSettings) -> Draw:
     """One random change for an image of side ``size``."""
     percent = int(rng.integers(0, settings.max_percent + 1)) if settings.resize == "dynamic" else 0
     side = dynamic_side(percent, size)
@@ -74,9 +74,9 @@ def draw(rng: np.random.Generator, size: int, settings: AugmentationSettings) ->
     return Draw(side, left, top, bool(rng.random() < settings.flip))
 
 
-def change(image: Image.Image, size: int, change: Draw) -> np.ndarray:
+def augment(image: Image.Image, size: int, draw: Draw) -> np.ndarray:
     """Resized (bilinear, Pillow's antialiasing), cut and mirrored image: uint8 [size, size]."""
-    side, left, top, flip = change
+    side, left, top, flip = draw
     pixels = np.asarray(resized(image, side))[top : top + size, left : left + size]
     return pixels[:, ::-1] if flip else pixels
 
@@ -93,20 +93,20 @@ class Masks:
         boxed = self.dataset.boxes.get(image, {})
         return [(column, finding) for column, finding in enumerate(self.dataset.findings) if finding in boxed]
 
-    def __call__(self, image: str, finding: str, size: int, change: Draw) -> np.ndarray:
-        """Mask of a finding under the same change as its image, bool [size, size]."""
+    def __call__(self, image: str, finding: str, size: int, draw: Draw) -> np.ndarray:
+        """Mask of a finding under the same draw as its image, bool [size, size]."""
         width, height = self.dataset.size(image)
         boxes = self.dataset.boxes[image][finding]
         refined = self.refined.get(image, finding) if self.refined else None
         if refined is None:
-            return resized_mask(boxes, width, height, change.side, change.left, change.top, size, change.flip)
+            return resized_mask(boxes, width, height, draw.side, draw.left, draw.top, size, draw.flip)
         full = box_mask([], width, height)
         cut, top, left = refined
         full[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
-        rows = nearest(height, change.side)[change.top : change.top + size]
-        columns = nearest(width, change.side)[change.left : change.left + size]
+        rows = nearest(height, draw.side)[draw.top : draw.top + size]
+        columns = nearest(width, draw.side)[draw.left : draw.left + size]
         out = full[np.ix_(rows, columns)]
-        return out[:, ::-1] if change.flip else out
+        return out[:, ::-1] if draw.flip else out
 
 
 class Samples(TorchDataset[dict[str, Any]]):
@@ -145,17 +145,17 @@ class Samples(TorchDataset[dict[str, Any]]):
         image = self.images[place].decode()
         chosen = Draw(self.size, 0, 0, False)
         if self.augmentation is not None:
-            chosen = draw(np.random.default_rng((self.seed, epoch, place)), self.size, self.augmentation)
+            chosen = draw_augmentation(np.random.default_rng((self.seed, epoch, place)), self.size, self.augmentation)
         pairs = self.masks.findings(image) if self.supervised[place] else []
         return {
-            "image": change(self.picture(image), self.size, chosen),
+            "image": augment(self.pixels(image), self.size, chosen),
             "labels": self.labels[place],
             "findings": [column for column, _ in pairs],
             "masks": [self.masks(image, finding, self.size, chosen) for _, finding in pairs],
             "index": place,
         }
 
-    def picture(self, image: str) -> Image.Image:
+    def pixels(self, image: str) -> Image.Image:
         """An image, grey, decoded from its file or as the store has it."""
         return read_grey(self.dataset.path(image)) if self.store is None else Image.fromarray(self.store[image])
 
@@ -204,10 +204,3 @@ def training_loader(samples: Samples, epochs: Epochs, workers: int) -> DataLoade
 def testing_loader(samples: Samples, batch_size: int, workers: int) -> DataLoader[Any]:
     """All samples in the list's order, without random changes."""
     return DataLoader(samples, batch_size=batch_size, num_workers=workers, collate_fn=collate)
-
-
-def normalised(image: Tensor, settings: NormalisationSettings, device: torch.device) -> Tensor:
-    """Grey uint8 [B, S, S] -> network input float32 [B, 3, S, S], (x / 255 - mean) / std a channel."""
-    grey = image.to(device, torch.float32)[:, None] / 255
-    mean, std = (torch.tensor(values, device=device)[None, :, None, None] for values in (settings.mean, settings.std))
-    return (grey - mean) / std

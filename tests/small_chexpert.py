@@ -11,8 +11,9 @@ from typing import Any
 
 from PIL import Image
 
+from ham.datasets.description import Description
 from ham.datasets.layout import Dataset
-from ham.datasets.settings import DataSettings, Description, FoldSettings
+from ham.datasets.settings import DataSettings, FoldSettings
 from ham.datasets.sources.chexpert import convert
 
 COLUMNS = ["No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Edema", "Atelectasis", "Pleural Effusion"]
@@ -106,7 +107,7 @@ class Brought:
         settings = DataSettings(
             folds=FoldSettings(count=2, validation=0.3), **{"folder": str(self.folder), "uncertain": "zeros", **data}
         )
-        description = Description.model_validate(
+        description = Description.of(
             {
                 "name": "Small",
                 "source": "chexpert",

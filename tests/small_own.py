@@ -12,8 +12,9 @@ from PIL import Image
 
 from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.link_images import link_images
+from ham.datasets.description import Description
 from ham.datasets.layout import Dataset
-from ham.datasets.settings import Description, FoldSettings
+from ham.datasets.settings import FoldSettings
 from ham.datasets.sources.table import convert
 
 A1, A2, B1, C1, D1, D2 = "a/p1-1.png", "a/p1-2.jpg", "b/p2-1.png", "b/1.png", "c/1.png", "c/d/2.jpeg"

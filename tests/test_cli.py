@@ -10,7 +10,7 @@ import torch
 from golden import reference_inputs
 
 from ham.model.network import HierarchicalAttentionNetwork
-from ham.training.settings import NetworkSettings
+from ham.settings import NetworkSettings
 
 
 def ham(*words: object) -> subprocess.CompletedProcess[str]:

@@ -10,11 +10,11 @@ from golden import reference_inputs
 from golden.files import golden, golden_json
 from PIL import Image
 
-from ham.datasets.decoding import read_grey
-from ham.datasets.image_store import Store, ids, resized
+from ham.datasets.image_store import Store, ids
 from ham.datasets.layout import Dataset
-from ham.samples import Draw, Epochs, Masks, Samples, draw, dynamic_side, normalised
-from ham.training.settings import AugmentationSettings, NormalisationSettings
+from ham.images import network_input, read_grey, resized
+from ham.samples import Draw, Epochs, Masks, Samples, draw_augmentation, dynamic_side
+from ham.settings import AugmentationSettings, NormalisationSettings
 
 ITEMS = golden_json("items")
 ARRAYS = golden("items")
@@ -41,13 +41,13 @@ def test_an_item_equals_the_published_one(number: int, dataset: Dataset, monkeyp
     item = ITEMS["items"][number]
     size, image = item["size"], f"{item['name']}.png"
     published = Draw(item["resized"], item["left"], item["top"], item["flip"])
-    monkeypatch.setattr("ham.samples.draw", lambda *_: published)  # its random numbers are the release's own
+    monkeypatch.setattr("ham.samples.draw_augmentation", lambda *_: published)  # its numbers are the release's own
     augmentation = AugmentationSettings() if item["mode"] == "train" else None
     sample = Samples(dataset, [image], [image] if item["supervised"] else [], size, augmentation)[0]
 
     every = 16 if size == 512 else 4
     np.testing.assert_array_equal(sample["image"][::every, ::every], ARRAYS[f"{number}/image"])
-    tensor = normalised(
+    tensor = network_input(
         torch.from_numpy(sample["image"].copy())[None], NormalisationSettings(), torch.device("cpu")
     ).double()
     assert float(tensor.mean()) == pytest.approx(item["mean"], abs=1e-6)
@@ -75,9 +75,9 @@ def test_sides_of_the_dynamic_resize_are_the_published_ones() -> None:
 
 def test_a_draw_depends_on_its_seed_epoch_and_place_only() -> None:
     settings = AugmentationSettings()
-    first = [draw(np.random.default_rng((0, 1, place)), 96, settings) for place in range(50)]
-    again = [draw(np.random.default_rng((0, 1, place)), 96, settings) for place in range(50)]
-    other = [draw(np.random.default_rng((0, 2, place)), 96, settings) for place in range(50)]
+    first = [draw_augmentation(np.random.default_rng((0, 1, place)), 96, settings) for place in range(50)]
+    again = [draw_augmentation(np.random.default_rng((0, 1, place)), 96, settings) for place in range(50)]
+    other = [draw_augmentation(np.random.default_rng((0, 2, place)), 96, settings) for place in range(50)]
     assert first == again != other
     assert {d.side for d in first} <= {dynamic_side(r, 96) for r in range(13)}
     assert all(d.left + 96 <= d.side and d.top + 96 <= d.side for d in first)

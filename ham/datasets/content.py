@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ham.datasets.description import Description
 from ham.datasets.layout import Content
-from ham.datasets.settings import Description
 from ham.runtime.files import sha256
 
 

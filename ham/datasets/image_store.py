@@ -24,22 +24,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ham.datasets.acquire.disk_space import need_space
-from ham.datasets.decoding import read_grey
 from ham.datasets.layout import Dataset, read_list
 from ham.errors import DataError
+from ham.images import read_grey, resized
 from ham.runtime.files import sha256, write_json, write_text, written
 from ham.runtime.process_pool import in_parallel
 from ham.runtime.progress import track
 
 CHUNK = 32  # images that a process decodes before it says so
-
-
-def resized(image: Image.Image, side: int) -> Image.Image:
-    """``image`` as a square of ``side`` pixels, bilinear with Pillow's antialiasing (docs/method.md, section 3)."""
-    return image.resize((side, side), Image.Resampling.BILINEAR)
 
 
 def write_store(dataset_folder: Path, header: Path, side: int, workers: int = 1) -> None:

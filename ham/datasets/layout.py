@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from ham.boxes import Box
-from ham.datasets.columns import IMAGE_COLUMNS
+from ham.datasets.description import IMAGE_COLUMNS
 from ham.datasets.list_counts import Presence, Row
 from ham.errors import DataError
 from ham.runtime.files import sha256, write_json, write_text, written

@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ham.datasets.columns import IMAGE_COLUMNS
+from ham.datasets.description import IMAGE_COLUMNS
 from ham.datasets.settings import FoldSettings
 from ham.errors import DataError
 

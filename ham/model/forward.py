@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from ham.images import network_input
 from ham.model.network import HierarchicalAttentionNetwork, Output
-from ham.samples import Batch, normalised
+from ham.samples import Batch
 from ham.training.settings import TrainingSettings
 
 
@@ -27,5 +28,5 @@ def outputs(
     network.eval()
     for batch in batches:
         with torch.inference_mode(), autocast(device, settings):
-            output = network(normalised(batch.image, settings.normalisation, device))
+            output = network(network_input(batch.image, settings.normalisation, device))
         yield batch, output

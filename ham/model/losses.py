@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from ham.model.maps import refined_maps
 from ham.model.network import Output
 from ham.samples import Supervision
-from ham.training.settings import LossSettings
+from ham.settings import LossSettings
 
 TINY = 1e-5  # least denominator, as published
 Total = Callable[[Tensor], Tensor]

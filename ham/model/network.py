@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
-from ham.training.settings import NetworkSettings
+from ham.settings import NetworkSettings
 
 # strides of layer1 … layer4, and their dilations when dilation is on (section 1)
 SURGERY: dict[tuple[bool, int], tuple[tuple[int, ...], tuple[int, ...]]] = {

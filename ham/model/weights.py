@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from ham.errors import WeightsError
 from ham.runtime.files import sha256, written
 from ham.runtime.provenance import versions
-from ham.training.settings import NetworkSettings, TrainingSettings
+from ham.settings import NetworkSettings
+from ham.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from ham.model.network import HierarchicalAttentionNetwork

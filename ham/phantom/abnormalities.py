@@ -18,7 +18,7 @@ from ham.phantom.drawing import (
     SOLID,
     WHOLE,
     Array,
-    Draw,
+    NamedRandom,
     Strokes,
     ball,
     blurred,
@@ -32,7 +32,7 @@ from ham.phantom.drawing import (
 Change = tuple[Array, Array]
 
 
-def spot(chest: Chest, side: int, draw: Draw, reach_x: int, reach_y: int) -> tuple[int, int]:
+def spot(chest: Chest, side: int, draw: NamedRandom, reach_x: int, reach_y: int) -> tuple[int, int]:
     """A point with clear lung around it for ``reach_x`` by ``reach_y`` (sixteenths of a pixel), or nearly so."""
     clear = chest.clear(side)
     rows, columns = np.nonzero(clear)
@@ -58,7 +58,7 @@ def _nothing() -> Array:
     return np.zeros((SIDE, SIDE), dtype=np.int64)
 
 
-def effusion(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
+def effusion(chest: Chest, side: int, air: Array, draw: NamedRandom) -> Change:
     """Fluid over the lung's base, its surface rising towards the wall."""
     level = chest.y(190 + chest.breath - draw.between(6, 78))
     climb = draw.between(12, 30) * PIXEL
@@ -69,7 +69,7 @@ def effusion(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
     return air * fluid // WHOLE * 9 // 10, fluid
 
 
-def pneumothorax(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
+def pneumothorax(chest: Chest, side: int, air: Array, draw: NamedRandom) -> Change:
     """Air between the chest wall and the retracted lung, whose edge is a fine line."""
     top = chest.apex[side] // PIXEL
     bottom = int(chest.dome[side].min()) // PIXEL + 14
@@ -91,7 +91,7 @@ def pneumothorax(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
     return beyond - free * (120 * MU // 100) // WHOLE, free
 
 
-def atelectasis(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
+def atelectasis(chest: Chest, side: int, air: Array, draw: NamedRandom) -> Change:
     """A band of collapsed lung, tilted and slightly bent."""
     long, thick = chest.length(draw.between(17, 34)), chest.length(draw.between(9, 14)) // 2
     cosine, sine = rotation(draw.between(-16, 16))
@@ -103,7 +103,7 @@ def atelectasis(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
     return band * (19 * MU // 10) // WHOLE, band // 2
 
 
-def _disc(chest: Chest, side: int, draw: Draw, reach: int, lobes: int, depth: int) -> Change:
+def _disc(chest: Chest, side: int, draw: NamedRandom, reach: int, lobes: int, depth: int) -> Change:
     x, y = spot(chest, side, draw, reach, reach)
     disc = ball(x, y, reach, reach * draw.between(86, 114) // 100, draw.between(-30, 30))
     for _ in range(lobes):
@@ -115,17 +115,17 @@ def _disc(chest: Chest, side: int, draw: Draw, reach: int, lobes: int, depth: in
     return disc * (depth * MU // 10) // WHOLE, _nothing()
 
 
-def mass(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
+def mass(chest: Chest, side: int, air: Array, draw: NamedRandom) -> Change:
     """A lobed disc of about 32 to 54 pixels."""
     return _disc(chest, side, draw, chest.length(draw.between(16, 27)), 2, 21)
 
 
-def nodule(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
+def nodule(chest: Chest, side: int, air: Array, draw: NamedRandom) -> Change:
     """A disc of about 15 to 22 pixels."""
     return _disc(chest, side, draw, draw.between(15, 22) * PIXEL // 2, 0, 25)
 
 
-def infiltration(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
+def infiltration(chest: Chest, side: int, air: Array, draw: NamedRandom) -> Change:
     """Many small ill-defined patches within a part of the lung."""
     a, b = chest.length(draw.between(19, 34)), chest.length(draw.between(22, 42))
     x, y = spot(chest, side, draw, a, b)
@@ -135,7 +135,7 @@ def infiltration(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
     return share * (18 * MU // 10) // WHOLE, share // 2
 
 
-def pneumonia(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
+def pneumonia(chest: Chest, side: int, air: Array, draw: NamedRandom) -> Change:
     """Soft consolidation, densest in its middle."""
     a, b = chest.length(draw.between(22, 38)), chest.length(draw.between(22, 40))
     x, y = spot(chest, side, draw, a * 3 // 4, b * 3 // 4)
@@ -144,7 +144,7 @@ def pneumonia(chest: Chest, side: int, air: Array, draw: Draw) -> Change:
     return soft * (21 * MU // 10) // WHOLE, soft // 2
 
 
-DRAWN: dict[str, Callable[[Chest, int, Array, Draw], Change]] = {
+DRAWN: dict[str, Callable[[Chest, int, Array, NamedRandom], Change]] = {
     "Atelectasis": atelectasis,
     "Effusion": effusion,
     "Infiltration": infiltration,

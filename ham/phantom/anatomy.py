@@ -16,7 +16,7 @@ from ham.phantom.drawing import (
     SOLID,
     WHOLE,
     Array,
-    Draw,
+    NamedRandom,
     Strokes,
     ball,
     bezier,
@@ -41,7 +41,7 @@ class Chest:
     """
 
     def __init__(self, patient: str, image: str, heart_width: int = 100) -> None:
-        self.patient, self.pose = Draw(patient), Draw(image + "-pose")
+        self.patient, self.pose = NamedRandom(patient), NamedRandom(image + "-pose")
         draw, pose = self.patient, self.pose
         self.wide, self.tall = draw.between(92, 105), draw.between(94, 105)
         self.girth, self.female = draw.between(108, 138), draw.chance(45)
@@ -263,7 +263,7 @@ def vessels(chest: Chest) -> Array:
 
 
 def _branch(
-    draw: Draw, tree: Strokes, start: tuple[int, int], way: tuple[int, int], radius: int, length: int, depth: int
+    draw: NamedRandom, tree: Strokes, start: tuple[int, int], way: tuple[int, int], radius: int, length: int, depth: int
 ) -> None:
     """A bent tube from ``start`` towards ``way``, and two thinner ones from its end."""
     bend = draw.between(-110, 110)

@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 
 from ham.datasets.settings import PhantomSettings
-from ham.phantom.drawing import SIDE, Draw
+from ham.phantom.drawing import SIDE, NamedRandom
 from ham.phantom.nih_distribution import finding_counts, give_findings
 from ham.phantom.radiograph import radiograph
 from ham.runtime.files import sha256, write_text, written
@@ -80,7 +80,7 @@ class Entry:
 
 
 def write_folder(folder: Path, settings: PhantomSettings, workers: int = 1) -> None:
-    """Draw the data set of ``settings`` into ``folder``, laid out as a user's CheXpert, with ``workers`` processes.
+    """NamedRandom the data set of ``settings`` into ``folder``, laid out as a user's CheXpert, with ``workers`` processes.
 
     Images, train.csv, valid.csv, the boxes of both in BBoxes.json, and SHA256SUMS, which is written last.
     """
@@ -99,7 +99,7 @@ def write_folder(folder: Path, settings: PhantomSettings, workers: int = 1) -> N
 
 def planned(settings: PhantomSettings) -> list[Entry]:
     """Every image with its size, findings and whether it has boxes; a tenth of the patients are valid's."""
-    draw = Draw(f"chexpert-phantom-{settings.seed}-table")
+    draw = NamedRandom(f"chexpert-phantom-{settings.seed}-table")
     entries = _views(draw, settings)
     for entry, count in zip(entries, finding_counts(draw, settings), strict=True):
         entry.findings = [""] * count
@@ -111,7 +111,7 @@ def planned(settings: PhantomSettings) -> list[Entry]:
     return entries
 
 
-def _views(draw: Draw, settings: PhantomSettings) -> list[Entry]:
+def _views(draw: NamedRandom, settings: PhantomSettings) -> list[Entry]:
     """Every patient has a study; the other images are further studies or, of any, a lateral view."""
     studies = [1] * settings.patients
     laterals: set[tuple[int, int]] = set()
@@ -181,7 +181,7 @@ def authors_boxes(entries: Sequence[Entry], boxes: dict[str, Boxes]) -> dict[str
 
 def tables(entries: Sequence[Entry], seed: int) -> dict[str, str]:
     """Text of train.csv, with uncertain and blank labels, and of valid.csv, which has neither."""
-    draw = Draw(f"chexpert-phantom-{seed}-labels")
+    draw = NamedRandom(f"chexpert-phantom-{seed}-labels")
     texts = {}
     for part in ("train", "valid"):
         text = io.StringIO()
@@ -195,7 +195,7 @@ def tables(entries: Sequence[Entry], seed: int) -> dict[str, str]:
     return texts
 
 
-def _labels(draw: Draw, entry: Entry, certain: bool) -> list[str]:
+def _labels(draw: NamedRandom, entry: Entry, certain: bool) -> list[str]:
     present = {name.replace("_", " ") for drawn in entry.findings for name in NAMED[drawn]}
     labels = []
     for column in COLUMNS:

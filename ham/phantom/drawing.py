@@ -29,7 +29,7 @@ ys = xs.T
 Array = np.ndarray
 
 
-class Draw:
+class NamedRandom:
     """Whole random numbers that belong to a name."""
 
     def __init__(self, name: str) -> None:
@@ -123,7 +123,7 @@ def blurred(values: Array, reach: int) -> Array:
     return (padded[:, size:] - padded[:, :-size]) // size
 
 
-def clouds(draw: Draw, grain: int, reach: int) -> Array:
+def clouds(draw: NamedRandom, grain: int, reach: int) -> Array:
     """Smooth noise [SIDE, SIDE] in about -256 to 256, made of cells of ``grain`` pixels."""
     cells = SIDE // grain + 1
     out = draw.field(-WHOLE, WHOLE, (cells, cells)).repeat(grain, axis=0).repeat(grain, axis=1)[:SIDE, :SIDE]

@@ -20,7 +20,7 @@ from pathlib import Path
 from PIL import Image
 
 from ham.datasets.settings import PhantomSettings
-from ham.phantom.drawing import SIDE, Draw
+from ham.phantom.drawing import SIDE, NamedRandom
 from ham.phantom.radiograph import FINDINGS, radiograph
 from ham.runtime.files import sha256, write_text, written
 from ham.runtime.progress import track
@@ -51,7 +51,7 @@ class Entry:
 
 
 def write_distribution(folder: Path, settings: PhantomSettings, workers: int = 1) -> None:
-    """Draw the data set of ``settings`` and write it to ``folder`` in the form of an NIH mirror, with ``workers``
+    """NamedRandom the data set of ``settings`` and write it to ``folder`` in the form of an NIH mirror, with ``workers``
     processes.
 
     Archives with members images/NAME.png (8 bit grey, 256 x 256), Data_Entry_2017_v2020.csv, BBox_List_2017.csv, the
@@ -74,7 +74,7 @@ def planned(settings: PhantomSettings) -> list[Entry]:
     with a finding than those; when the wanted boxes would leave less than a tenth of the images to train on, fewer
     are boxed.
     """
-    draw = Draw(f"phantom-{settings.seed}-table")
+    draw = NamedRandom(f"phantom-{settings.seed}-table")
     entries = _visits(draw, settings)
     wanted = max(round(settings.images * (1 - settings.normal) * settings.boxed), FOLDS)  # no fold without a test
     test_size = min(round(wanted * 1.17 / max(1 - settings.normal, 0.01)), settings.images * 9 // 10)
@@ -90,7 +90,7 @@ def planned(settings: PhantomSettings) -> list[Entry]:
     return entries
 
 
-def _visits(draw: Draw, settings: PhantomSettings) -> list[Entry]:
+def _visits(draw: NamedRandom, settings: PhantomSettings) -> list[Entry]:
     images = [1] * settings.patients
     for _ in range(settings.images - settings.patients):
         images[draw.between(0, settings.patients - 1)] += 1
@@ -104,7 +104,7 @@ def _visits(draw: Draw, settings: PhantomSettings) -> list[Entry]:
     return entries
 
 
-def _split(draw: Draw, entries: Sequence[Entry], size: int) -> None:
+def _split(draw: NamedRandom, entries: Sequence[Entry], size: int) -> None:
     """Mark the images of random patients as test, until there are ``size``."""
     by_patient: dict[int, list[Entry]] = {}
     for entry in entries:
@@ -118,7 +118,7 @@ def _split(draw: Draw, entries: Sequence[Entry], size: int) -> None:
                 entry.test = True
 
 
-def finding_counts(draw: Draw, settings: PhantomSettings) -> list[int]:
+def finding_counts(draw: NamedRandom, settings: PhantomSettings) -> list[int]:
     """How many findings each image has: the shares of the settings, shuffled."""
     none, two = round(settings.images * settings.normal), round(settings.images * settings.double)
     two = min(two, settings.images - none)
@@ -126,7 +126,7 @@ def finding_counts(draw: Draw, settings: PhantomSettings) -> list[int]:
     return [counts[index] for index in draw.order(len(counts))]
 
 
-def give_findings(draw: Draw, images: Iterable[list[str]]) -> None:
+def give_findings(draw: NamedRandom, images: Iterable[list[str]]) -> None:
     """Fill the places of each image's list of findings so that all findings become about equally frequent."""
     used = dict.fromkeys(FINDINGS, 0)
     for findings in images:
@@ -143,7 +143,7 @@ def give_findings(draw: Draw, images: Iterable[list[str]]) -> None:
 def _write_archives(
     folder: Path, entries: Sequence[Entry], seed: int, workers: int
 ) -> dict[str, dict[str, list[float]]]:
-    """Draw all images into the two archives; boxes x, y, w, h of every finding of every image."""
+    """NamedRandom all images into the two archives; boxes x, y, w, h of every finding of every image."""
     boxes: dict[str, dict[str, list[float]]] = {}
     half = (len(entries) + 1) // 2
     drawing = iter(track(_drawings(entries, seed, workers), "drawing radiographs", len(entries)))
@@ -215,7 +215,7 @@ def lists(entries: Sequence[Entry], seed: int) -> dict[str, str]:
     main = {**official, "test_bboxs": boxed, "train_wo_bbox": plain}
     names |= {f"published/ImageSets/Main/{name}": images for name, images in main.items()}
     names["published/ImageSets/bbox/empty"] = []
-    draw = Draw(f"phantom-{seed}-folds")
+    draw = NamedRandom(f"phantom-{seed}-folds")
     rank = {image: index for index, image in enumerate(everything)}
     boxed_tests = _dealt(draw, [entry for entry in entries if entry.boxed])
     plain_tests = _dealt(draw, [entry for entry in entries if not entry.boxed])
@@ -227,7 +227,7 @@ def lists(entries: Sequence[Entry], seed: int) -> dict[str, str]:
     return {f"{name}.txt": "\n".join(images) for name, images in names.items()}
 
 
-def _dealt(draw: Draw, entries: Sequence[Entry]) -> list[set[str]]:
+def _dealt(draw: NamedRandom, entries: Sequence[Entry]) -> list[set[str]]:
     """Five disjoint parts, each with about a fifth of the images of every finding."""
     shuffled = [entries[index] for index in draw.order(len(entries))]
     shuffled.sort(key=lambda entry: entry.findings[draw.between(0, len(entry.findings) - 1)] if entry.findings else "")
@@ -235,7 +235,7 @@ def _dealt(draw: Draw, entries: Sequence[Entry]) -> list[set[str]]:
 
 
 def _fold(
-    draw: Draw, boxed: Sequence[str], boxed_test: set[str], plain: Sequence[str], plain_test: set[str]
+    draw: NamedRandom, boxed: Sequence[str], boxed_test: set[str], plain: Sequence[str], plain_test: set[str]
 ) -> dict[str, list[str]]:
     boxed_train = [image for image in boxed if image not in boxed_test]
     boxed_validation = _some(draw, boxed_train, len(boxed) // 10)
@@ -255,5 +255,5 @@ def _fold(
     }
 
 
-def _some(draw: Draw, images: Sequence[str], count: int) -> set[str]:
+def _some(draw: NamedRandom, images: Sequence[str], count: int) -> set[str]:
     return {images[index] for index in draw.order(len(images))[:count]}

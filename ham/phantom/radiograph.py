@@ -14,12 +14,12 @@ import numpy as np
 
 from ham.phantom.abnormalities import DRAWN
 from ham.phantom.anatomy import SIDES, Chest, airways, bones, vessels
-from ham.phantom.drawing import FILM, MU, SIDE, WHOLE, Array, Draw, clouds, ys
+from ham.phantom.drawing import FILM, MU, SIDE, WHOLE, Array, NamedRandom, clouds, ys
 
 FINDINGS = ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia", "Pneumothorax")
 
 
-def film(thickness: Array, grain: Draw) -> Array:
+def film(thickness: Array, grain: NamedRandom) -> Array:
     """Grey values uint8 [SIDE, SIDE] of a thickness: grain, exposure and film curve."""
     noisy = thickness + grain.field(-40, 40, (SIDE, SIDE)) + grain.field(-40, 40, (SIDE, SIDE))
     return FILM[np.clip(noisy // 8, 0, len(FILM) - 1)]
@@ -31,7 +31,7 @@ def radiograph(patient: str, image: str, findings: Sequence[str] = ()) -> tuple[
     The anatomy comes from the name ``patient``; pose, findings and grain from the name ``image``. Two findings lie in
     different lungs; Cardiomegaly, in the middle, may go with any.
     """
-    draw = Draw(image)
+    draw = NamedRandom(image)
     chest = Chest(patient, image, draw.between(128, 148) if "Cardiomegaly" in findings else 100)
     body = chest.soft_tissue()
     air = {side: np.minimum(chest.air[side], body * 6 // 10) for side in SIDES}
@@ -54,13 +54,13 @@ def radiograph(patient: str, image: str, findings: Sequence[str] = ()) -> tuple[
         thickness += change
         boxes[finding] = extent(np.abs(change) > np.abs(change).max() * 3 // 10)
         side = -side
-    grain = Draw(f"{image}-grain")
+    grain = NamedRandom(f"{image}-grain")
     return film(thickness + vascular + grain.between(-180, 180), grain), boxes
 
 
 @lru_cache(maxsize=1)  # a patient's images are drawn one after the other
 def _texture(patient: str) -> tuple[Array, Array]:
-    draw = Draw(f"{patient}-texture")
+    draw = NamedRandom(f"{patient}-texture")
     return clouds(draw, 6, 3), clouds(draw, 24, 12) * 3 // 4
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from ham.settings import Settings
 
 
-class PredictionSettings(BaseModel):
+class PredictionSettings(Settings):
     """How a trained network is run over the test images."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     batch_size: int = Field(24, ge=1, description="images at once; only memory and speed depend on it")

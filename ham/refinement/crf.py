@@ -14,9 +14,9 @@ import numpy as np
 
 from ham import boxes as box_masks
 from ham.boxes import Box
-from ham.datasets.decoding import read_grey
 from ham.datasets.layout import Dataset
 from ham.errors import DataError, EnvironmentProblem
+from ham.images import read_grey
 from ham.refinement.masks import Cut, RefinedMasks, cut, write
 from ham.refinement.settings import Kernel, RefinementSettings
 from ham.runtime.process_pool import in_parallel
@@ -86,7 +86,7 @@ def refine_mask(
         return np.zeros(mask.shape, dtype=bool)
     crf = pydensecrf().DenseCRF(mask.size, 2)
     crf.setUnaryEnergy(unary(mask, settings.confidence))
-    crf.addPairwiseEnergy(features(image, settings.kernel(smaller_side(boxes))), compat=settings.compat)
+    crf.addPairwiseEnergy(features(image, kernel_of(smaller_side(boxes), settings.kernels)), compat=settings.compat)
     marginals = np.asarray(crf.inference(settings.iterations))
     return mask & (marginals.argmax(axis=0) == 1).reshape(mask.shape)
 
@@ -95,6 +95,11 @@ def smaller_side(boxes: Sequence[Box]) -> float:
     """The smaller of mean width and mean height, in pixels; it chooses the kernel."""
     sides = np.array([box.xywh()[2:] for box in boxes], dtype=np.float64)
     return round(float(sides.mean(axis=0).min()), 6)  # (x + w) - x is not quite w: 45 must not fall below 45
+
+
+def kernel_of(side: float, kernels: Sequence[Kernel]) -> Kernel:
+    """The kernel for boxes whose smaller mean side is ``side`` pixels: the first whose limit lies above."""
+    return next(kernel for kernel in kernels if kernel.below is None or side < kernel.below)
 
 
 def unary(mask: np.ndarray, confidence: float) -> np.ndarray:

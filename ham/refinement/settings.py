@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
+
+from ham.settings import Settings
 
 
-class Kernel(BaseModel):
+class Kernel(Settings):
     """Reach of the bilateral kernel for boxes up to a size."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     below: float | None = Field(gt=0, description="for boxes whose smaller mean side is below this, pixels; null: any")
     position: float = Field(gt=0, description="reach in pixels of the image")
     intensity: float = Field(gt=0, description="reach in grey levels, 0 to 255")
 
 
-class RefinementSettings(BaseModel):
+class RefinementSettings(Settings):
     """Dense CRF of the training boxes (method, section 3)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     confidence: float = Field(0.7, gt=0.5, lt=1, description="probability that a pixel's box label is right")
     iterations: int = Field(5, ge=1, le=100, description="mean field steps")
@@ -32,7 +30,6 @@ class RefinementSettings(BaseModel):
             Kernel(below=380, position=50, intensity=13),
             Kernel(below=None, position=110, intensity=26),
         ),
-        strict=False,  # a list in YAML and in a rule's params
         min_length=1,
         description="the first whose limit lies above the boxes' size is taken; the last has no limit",
     )
@@ -44,7 +41,3 @@ class RefinementSettings(BaseModel):
         if limits != sorted(set(limits)) or limits[-1] != float("inf"):
             raise ValueError("'below' must grow from kernel to kernel, and the last one's must be null")
         return kernels
-
-    def kernel(self, side: float) -> Kernel:
-        """The kernel for boxes whose smaller mean side is ``side`` pixels."""
-        return next(kernel for kernel in self.kernels if kernel.below is None or side < kernel.below)

@@ -14,7 +14,7 @@ from ham.model.maps import predicted_regions
 from ham.model.metrics import Overlap, mean_defined, mean_published, overlap, share_at_least
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair
-from ham.training.settings import LossSettings
+from ham.settings import LossSettings
 
 AT_ONCE = 64  # pairs whose full-size regions are in memory together
 

@@ -17,6 +17,7 @@ import torch
 from ham.datasets.image_store import Store
 from ham.datasets.layout import Dataset
 from ham.errors import DataError
+from ham.images import network_input
 from ham.model import weights
 from ham.model.forward import autocast
 from ham.model.losses import Losses, hierarchical_losses
@@ -26,7 +27,7 @@ from ham.runtime.devices import choose, loader_workers
 from ham.runtime.files import write_json, written
 from ham.runtime.progress import duration, track
 from ham.runtime.provenance import git_state, settings_digest, versions
-from ham.samples import Batch, Epochs, Samples, normalised, testing_loader, training_loader
+from ham.samples import Batch, Epochs, Samples, testing_loader, training_loader
 from ham.training.schedule import learning_rate
 from ham.training.settings import OptimizerSettings, TrainingSettings
 from ham.training.state import Resume
@@ -222,7 +223,7 @@ class Training:
     def step(self, batch: Batch) -> dict[str, float]:
         """One step of the optimizer; the batch's loss terms."""
         with autocast(self.device, self.settings):
-            output = self.network(normalised(batch.image, self.settings.normalisation, self.device))
+            output = self.network(network_input(batch.image, self.settings.normalisation, self.device))
         losses = hierarchical_losses(output, batch.supervision(self.device), self.settings.loss)
         self.optimizer.zero_grad(set_to_none=True)
         losses.total.backward()
@@ -309,7 +310,7 @@ def _write(output: Path, kept: Resume, state: dict[str, Any], settings: Training
         output / "run.json",
         {
             **state["facts"],
-            "settings": settings.model_dump(mode="json"),
+            "settings": settings.plain(),
             "hours": state["seconds"] / 3600,
             "epochs": state["epoch"],
             "steps": rows[-1]["steps"],

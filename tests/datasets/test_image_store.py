@@ -17,10 +17,10 @@ from PIL import Image
 from small_nih import GRID, NAMES, Mirror
 
 from ham.datasets import image_store
-from ham.datasets.decoding import read_grey
 from ham.datasets.image_store import Store, write_store
 from ham.datasets.layout import Dataset
 from ham.errors import DataError, EnvironmentProblem
+from ham.images import read_grey
 
 SIDE = 20
 FILES = ("20.json", "20.npy", "20.txt")

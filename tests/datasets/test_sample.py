@@ -24,8 +24,9 @@ from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.download import fetch
 from ham.datasets.acquire.image_records import read_checks
 from ham.datasets.acquire.unpack import unpack
+from ham.datasets.description import Description
 from ham.datasets.layout import Dataset, Problem
-from ham.datasets.settings import Description, FoldSettings
+from ham.datasets.settings import FoldSettings
 from ham.datasets.sources.nih import compare_boxes, convert, read_boxes, read_entries
 from ham.datasets.splits import folds_by_patient
 from ham.scoring.leakage import audit

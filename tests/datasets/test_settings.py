@@ -10,7 +10,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from ham.datasets.settings import DataSettings, Description, FileEntry, PhantomSettings, unsafe
+from ham.datasets.description import Description, FileEntry, unsafe
+from ham.datasets.settings import DataSettings, PhantomSettings
 from ham.errors import SettingsError
 
 
@@ -81,7 +82,7 @@ def test_chexpert_has_thirteen_findings_nine_of_them_with_boxes_and_is_brought_b
     assert len(chexpert.boxed_findings) == 9
     assert chexpert.brought == ("train.csv", "valid.csv", "train", "valid")
     assert (chexpert.archives, chexpert.box_grid) == ((), 0)
-    assert Description.model_validate(chexpert.model_dump(mode="json")) == chexpert
+    assert Description.of(chexpert.plain()) == chexpert
     phantom = Description.read(root / "config/datasets/chexpert-phantom.yaml")
     assert phantom.drawn == "chexpert_phantom"
     assert set(phantom.findings) <= set(chexpert.findings)
@@ -173,7 +174,7 @@ def test_settings_refuse_wrong_keys_types_and_values() -> None:
         {"uncertain": "maybe"},
     ):
         with pytest.raises(ValidationError):
-            DataSettings.model_validate(wrong)
+            DataSettings.of(wrong)
     with pytest.raises(ValidationError, match="patients may not exceed images"):
         PhantomSettings(images=50, patients=60)
     with pytest.raises(ValidationError, match="together at most 1"):
@@ -197,7 +198,7 @@ def test_chosen_archives_are_taken_by_number_and_in_order(root: Path) -> None:
 )
 def test_a_choice_of_archives_that_cannot_be_is_refused(root: Path, data: dict[str, object], said: str) -> None:
     nih = Description.read(root / "config/datasets/nih.yaml")
-    assert [said in problem for problem in DataSettings.model_validate(data).refusals(nih)] == [True]
+    assert [said in problem for problem in DataSettings.of(data).refusals(nih)] == [True]
     assert DataSettings(archives=tuple(range(1, 13))).refusals(nih) == []
     assert DataSettings(archives=(3,), partial=True).refusals(nih) == []
 

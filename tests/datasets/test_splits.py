@@ -130,7 +130,7 @@ def test_too_few_patients_are_an_error_that_names_the_setting() -> None:
 @pytest.mark.parametrize("wrong", [{"count": 1}, {"count": 2, "validation": 0.41}, {"count": 2.5}, {"folds": 3}])
 def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
-        FoldSettings.model_validate(wrong)
+        FoldSettings.of(wrong)
 
 
 def test_folds_that_leave_nothing_to_train_on_are_refused() -> None:

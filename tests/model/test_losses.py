@@ -20,7 +20,7 @@ from ham.model.losses import (
 from ham.model.maps import refined_maps
 from ham.model.network import Output
 from ham.samples import Supervision
-from ham.training.settings import LossSettings
+from ham.settings import LossSettings
 
 LOSSES = golden("losses")
 

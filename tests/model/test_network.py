@@ -10,7 +10,7 @@ from golden.files import golden
 
 from ham.model.maps import normalised_maps, refined_maps
 from ham.model.network import GroupedBatchNorm2d, HierarchicalAttentionNetwork, lse_pooling
-from ham.training.settings import NetworkSettings
+from ham.settings import NetworkSettings
 
 NETWORK = golden("network")
 NAMES = sorted({key.split("/")[0] for key in NETWORK})
@@ -107,7 +107,7 @@ def test_batch_norm_of_groups_is_that_of_copies_of_the_network_on_parts_of_the_b
     def made(images: int | None) -> HierarchicalAttentionNetwork:
         torch.manual_seed(0)
         options = {"architecture": "resnet18", "pretrained": None, "dropout": 0.0, "batch_norm_images": images}
-        return HierarchicalAttentionNetwork(3, NetworkSettings.model_validate(options)).double().train()
+        return HierarchicalAttentionNetwork(3, NetworkSettings.of(options)).double().train()
 
     grouped, plain = made(3), made(None)
     names = [name for name, module in plain.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]

@@ -13,14 +13,15 @@ from golden import reference_inputs
 from ham.errors import WeightsError
 from ham.model import weights
 from ham.model.network import HierarchicalAttentionNetwork
-from ham.training.settings import NetworkSettings, TrainingSettings
+from ham.settings import NetworkSettings
+from ham.training.settings import TrainingSettings
 
 SMALL = TrainingSettings(network=NetworkSettings(architecture="resnet18", pretrained=None))
 
 
 def network(**options: object) -> HierarchicalAttentionNetwork:
     settings = {"architecture": "resnet18", "pretrained": None, **options}
-    return HierarchicalAttentionNetwork(3, NetworkSettings.model_validate(settings))
+    return HierarchicalAttentionNetwork(3, NetworkSettings.of(settings))
 
 
 @pytest.mark.parametrize("counters", [True, False], ids=["with batch norm counters", "as older files, without"])
@@ -34,7 +35,7 @@ def test_a_file_in_torchvisions_format_fills_stem_and_layers(
     started = network(pooling=pooling, downsampling=downsampling)
     head = started.model.cls_fc.weight.clone()
     options = {"architecture": "resnet18", "pretrained": str(tmp_path / "resnet18.pth")}
-    weights.start(started, NetworkSettings.model_validate(options))
+    weights.start(started, NetworkSettings.of(options))
     own = started.model.state_dict()
     for name in ("conv1.weight", "layer1.0.conv1.weight", "layer4.1.bn2.running_var", "layer2.0.downsample.0.weight"):
         assert torch.equal(own[name], state[name]), name

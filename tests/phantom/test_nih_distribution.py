@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ham.datasets.settings import Description, PhantomSettings
+from ham.datasets.description import Description
+from ham.datasets.settings import PhantomSettings
 from ham.phantom import nih_distribution
 from ham.phantom.nih_distribution import ARCHIVES, IN_BOX_LIST, planned, write_distribution
 from ham.phantom.radiograph import FINDINGS, radiograph

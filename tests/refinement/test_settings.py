@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from ham.refinement.crf import kernel_of
 from ham.refinement.settings import RefinementSettings
 
 
@@ -24,13 +25,13 @@ from ham.refinement.settings import RefinementSettings
     ],
 )
 def test_kernels_are_the_published_ones(side: float, kernel: tuple[float, float]) -> None:
-    chosen = RefinementSettings().kernel(side)
+    chosen = kernel_of(side, RefinementSettings().kernels)
     assert (chosen.position, chosen.intensity) == kernel
 
 
 def test_settings_survive_the_way_through_a_rule() -> None:
     settings = RefinementSettings(confidence=0.8)
-    assert RefinementSettings(**settings.model_dump(mode="json")) == settings
+    assert RefinementSettings.of(settings.plain()) == settings
 
 
 @pytest.mark.parametrize(

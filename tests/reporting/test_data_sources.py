@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ham.datasets.settings import Description, FileEntry
+from ham.datasets.description import Description, FileEntry
 from ham.errors import DataError
 from ham.reporting import page
 from ham.reporting.data_sources import COLUMNS, VERSIONS, sources

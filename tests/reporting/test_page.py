@@ -214,7 +214,7 @@ def test_a_missing_data_set_is_named(make_split: Make, tmp_path: Path) -> None:
 )
 def test_a_wrong_option_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        ReportingSettings.model_validate(wrong)
+        ReportingSettings.of(wrong)
 
 
 def test_settings_import_nothing_heavy() -> None:
@@ -222,6 +222,6 @@ def test_settings_import_nothing_heavy() -> None:
         "import sys, ham.reporting.settings as s;"
         "heavy = {'numpy', 'pandas', 'matplotlib', 'torch', 'jinja2', 'PIL'} & set(sys.modules);"
         "assert not heavy, heavy;"
-        "own = s.ReportingSettings(); assert s.ReportingSettings.model_validate(own.model_dump(mode='json')) == own"
+        "own = s.ReportingSettings(); assert s.ReportingSettings.of(own.plain()) == own"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

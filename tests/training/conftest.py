@@ -9,7 +9,8 @@ import pytest
 from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.download import fetch
 from ham.datasets.acquire.unpack import unpack
-from ham.datasets.settings import Description, FoldSettings, PhantomSettings
+from ham.datasets.description import Description
+from ham.datasets.settings import FoldSettings, PhantomSettings
 from ham.datasets.sources.nih import convert
 from ham.phantom.nih_distribution import write_distribution
 

@@ -16,8 +16,9 @@ import torchvision
 
 from ham.errors import ResumeError
 from ham.model import weights
+from ham.settings import NetworkSettings
 from ham.training.loop import Lists, resume_folder, train
-from ham.training.settings import NetworkSettings, TrainingSettings
+from ham.training.settings import TrainingSettings
 from ham.training.state import Resume
 
 LISTS = Lists("Main/fold1/train_0.5_0.8", "bbox/fold1/train_0.8", "Main/fold1/test_0_0.2", "bbox/fold1/test")

@@ -15,8 +15,9 @@ from ham.errors import WeightsError
 from ham.model import weights
 from ham.predicting.run import predict
 from ham.predicting.settings import PredictionSettings
+from ham.settings import NetworkSettings
 from ham.training.loop import Lists, train
-from ham.training.settings import NetworkSettings, TrainingSettings
+from ham.training.settings import TrainingSettings
 
 LISTS = Lists("Main/fold1/train_0.5_0.8", "bbox/fold1/train_0.8", "Main/fold1/test_0_0.2", "bbox/fold1/test")
 SETTINGS = TrainingSettings(

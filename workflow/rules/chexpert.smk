@@ -12,7 +12,7 @@ if DATASET.drawn:
             "../../envs/environment.yaml"
         threads: 16
         params:
-            settings=CONFIG.data.phantom.model_dump(mode="json"),
+            settings=CONFIG.data.phantom.plain(),
             code=source_digest("ham.phantom.chexpert_distribution"),
         message:
             "Drawing a phantom in CheXpert's layout"
@@ -65,7 +65,7 @@ rule convert_chexpert:
     conda:
         "../../envs/environment.yaml"
     params:
-        description=DATASET.model_dump(mode="json"),
+        description=DATASET.plain(),
         data=CONFIG.data.model_dump(mode="json", include={"folder", "uncertain", "partial", "folds"}),
         code=source_digest("ham.datasets.sources.chexpert"),
     message:

@@ -53,7 +53,7 @@ def lists(*roles):
 
 def training_settings(wildcards):
     """Params of a training: plain values in a fixed order."""
-    return CONFIG.training_settings(wildcards.experiment, wildcards.variant).model_dump(mode="json")
+    return CONFIG.training_settings(wildcards.experiment, wildcards.variant).plain()
 
 
 def refined_boxes(wildcards):
@@ -89,7 +89,7 @@ def archive_file(path):
 
 def entries(names):
     """Params of a transfer: what is known of the files."""
-    return [DATASET.file(name).model_dump(mode="json") for name in names]
+    return [DATASET.file(name).plain() for name in names]
 
 
 def of_splits(file, experiments=CONFIG.experiments, variants=CONFIG.variants):

@@ -13,7 +13,7 @@ rule draw_phantom:
         "../../envs/environment.yaml"
     threads: 16
     params:
-        settings=CONFIG.data.phantom.model_dump(mode="json"),
+        settings=CONFIG.data.phantom.plain(),
         code=source_digest("ham.phantom.nih_distribution"),
     message:
         "Drawing the phantom data set"
@@ -144,9 +144,9 @@ rule convert:
     conda:
         "../../envs/environment.yaml"
     params:
-        description=DATASET.model_dump(mode="json"),
+        description=DATASET.plain(),
         partial=CONFIG.data.partial,
-        folds=CONFIG.data.folds.model_dump(mode="json"),
+        folds=CONFIG.data.folds.plain(),
         code=source_digest(f"ham.datasets.sources.{DATASET.source}"),
     message:
         f"Converting tables and lists of {CONFIG.dataset}"

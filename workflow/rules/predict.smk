@@ -17,7 +17,7 @@ rule predict:
     resources:
         gpu=1,
     params:
-        settings=CONFIG.prediction.model_dump(mode="json"),
+        settings=CONFIG.prediction.plain(),
         lists=lists("test", "test_boxes"),
         code=source_digest("ham.predicting.run"),
     message:

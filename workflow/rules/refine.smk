@@ -12,7 +12,7 @@ rule refine:
         "../../envs/environment.yaml"
     threads: 16
     params:
-        settings=CONFIG.refinement.model_dump(mode="json"),
+        settings=CONFIG.refinement.plain(),
         code=source_digest("ham.refinement.crf"),
     message:
         "Refining the training boxes of {wildcards.dataset} by dense CRF"

@@ -18,7 +18,7 @@ rule table:
     conda:
         "../../envs/environment.yaml"
     params:
-        settings=CONFIG.reporting.model_dump(mode="json"),
+        settings=CONFIG.reporting.plain(),
         code=source_digest("ham.reporting.tables"),
         shipped=SHIPPED,
     message:
@@ -84,7 +84,7 @@ rule experiment_figures:
     conda:
         "../../envs/environment.yaml"
     params:
-        settings=CONFIG.reporting.model_dump(mode="json"),
+        settings=CONFIG.reporting.plain(),
         code=source_digest("ham.reporting.figures"),
         shipped=SHIPPED,
     message:
@@ -109,7 +109,7 @@ rule experiment_gallery:
     conda:
         "../../envs/environment.yaml"
     params:
-        settings=CONFIG.reporting.model_dump(mode="json"),
+        settings=CONFIG.reporting.plain(),
         code=source_digest("ham.reporting.gallery"),
     message:
         "Attention maps of {wildcards.experiment}, {wildcards.variant}"
@@ -138,7 +138,7 @@ rule report_page:
     conda:
         "../../envs/environment.yaml"
     params:
-        settings=CONFIG.reporting.model_dump(mode="json"),
+        settings=CONFIG.reporting.plain(),
         code=source_digest("ham.reporting.page"),
         shipped=SHIPPED,
     message:

@@ -18,7 +18,7 @@ rule score:
     conda:
         "../../envs/environment.yaml"
     params:
-        settings=CONFIG.scoring.model_dump(mode="json"),
+        settings=CONFIG.scoring.plain(),
         lists=lists("test", "test_boxes", "train_boxes"),
         code=source_digest("ham.scoring.run"),
     message:

@@ -8,15 +8,16 @@ from ham.runtime.jobs import job
 if __name__ == "__main__":
     source = f"ham.datasets.sources.{snakemake.params.description['source']}"
     with job(snakemake, source):
-        from ham.datasets.settings import Description, FoldSettings
+        from ham.datasets.description import Description
+        from ham.datasets.settings import FoldSettings
 
         folder = Path(snakemake.output.dataset).parent
         import_module(source).convert(
             folder,
-            Description.model_validate(snakemake.params.description),
+            Description.of(snakemake.params.description),
             folder / ".sources",
             [Path(record) for record in snakemake.input.checks],
             snakemake.params.partial,
             snakemake.config["dataset"],
-            FoldSettings.model_validate(snakemake.params.folds),
+            FoldSettings.of(snakemake.params.folds),
         )

@@ -6,14 +6,15 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake, "ham.datasets.sources.chexpert"):
-        from ham.datasets.settings import DataSettings, Description
+        from ham.datasets.description import Description
+        from ham.datasets.settings import DataSettings
         from ham.datasets.sources.chexpert import convert
 
         folder = Path(snakemake.output.dataset).parent
         convert(
             folder,
-            Description.model_validate(snakemake.params.description),
+            Description.of(snakemake.params.description),
             folder / ".sources",
-            DataSettings.model_validate(snakemake.params.data),
+            DataSettings.of(snakemake.params.data),
             snakemake.config["dataset"],
         )

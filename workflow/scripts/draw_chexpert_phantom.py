@@ -10,4 +10,4 @@ if __name__ == "__main__":
         from ham.phantom.chexpert_distribution import write_folder
 
         folder = Path(snakemake.output[0]).parent
-        write_folder(folder, PhantomSettings.model_validate(snakemake.params.settings), snakemake.threads)
+        write_folder(folder, PhantomSettings.of(snakemake.params.settings), snakemake.threads)

@@ -10,4 +10,4 @@ if __name__ == "__main__":
         from ham.phantom.nih_distribution import write_distribution
 
         folder = Path(next(path for path in snakemake.output if path.endswith("SHA256SUMS"))).parent
-        write_distribution(folder, PhantomSettings.model_validate(snakemake.params.settings), snakemake.threads)
+        write_distribution(folder, PhantomSettings.of(snakemake.params.settings), snakemake.threads)

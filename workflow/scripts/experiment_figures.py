@@ -10,7 +10,7 @@ if __name__ == "__main__":
         from ham.reporting.settings import ReportingSettings
 
         splits = sorted({Path(path).parent for path in snakemake.input})
-        settings = ReportingSettings.model_validate(snakemake.params.settings)
+        settings = ReportingSettings.of(snakemake.params.settings)
         stem = str(Path(snakemake.output.roc).parent / snakemake.wildcards.experiment)
         figures.write_roc(splits, Path(f"{stem}-roc"), settings)
         figures.write_thresholds(splits, "t_iou", Path(f"{stem}-t-iou"), settings)

@@ -10,5 +10,5 @@ if __name__ == "__main__":
         from ham.reporting.settings import ReportingSettings
 
         splits = sorted({Path(path).parent for path in snakemake.input if path.endswith("metrics.json")})
-        settings = ReportingSettings.model_validate(snakemake.params.settings)
+        settings = ReportingSettings.of(snakemake.params.settings)
         write_gallery(Path(snakemake.input.dataset).parent, splits, Path(snakemake.output.sheet), settings)

@@ -8,13 +8,13 @@ if __name__ == "__main__":
     with job(snakemake):
         from ham.datasets.acquire.disk_space import need_space_for_all
         from ham.datasets.acquire.download import fetch
-        from ham.datasets.settings import FileEntry
+        from ham.datasets.description import FileEntry
 
         room, folder = snakemake.params.get("room"), snakemake.params.get("folder")
         drawn = str(snakemake.input[0]).split("/.drawn/")[0] + "/.drawn" if snakemake.input else None
         mirror = drawn or snakemake.params.mirror
         if room:
-            archives = [FileEntry.model_validate(given) for given in room["archives"]]
+            archives = [FileEntry.of(given) for given in room["archives"]]
             need_space_for_all(Path(snakemake.output[0]).parents[1], archives, mirror, room["keep"])
         for given, target in zip(snakemake.params.entries, snakemake.output, strict=True):
-            fetch(FileEntry.model_validate(given), Path(target), mirror, folder)
+            fetch(FileEntry.of(given), Path(target), mirror, folder)

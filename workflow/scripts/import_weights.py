@@ -1,4 +1,3 @@
-import json
 import sys
 from pathlib import Path
 
@@ -14,6 +13,6 @@ if __name__ == "__main__":
         import_weights(
             Path(snakemake.input.weights),
             Path(snakemake.output.model),
-            TrainingSettings.model_validate_json(json.dumps(snakemake.params.settings)),
+            TrainingSettings.of(snakemake.params.settings),
             Dataset.open(Path(snakemake.input.dataset).parent).findings,
         )

@@ -12,7 +12,7 @@ if __name__ == "__main__":
         predict(
             Path(snakemake.input.model),
             Path(snakemake.input.dataset).parent,
-            settings=PredictionSettings.model_validate(snakemake.params.settings),
+            settings=PredictionSettings.of(snakemake.params.settings),
             predictions=Path(snakemake.output.predictions),
             maps=Path(snakemake.output.maps),
             gpus=snakemake.resources.gpu,

@@ -9,7 +9,7 @@ if __name__ == "__main__":
         from ham.refinement.crf import write_refined
         from ham.refinement.settings import RefinementSettings
 
-        settings = RefinementSettings.model_validate(snakemake.params.settings)
+        settings = RefinementSettings.of(snakemake.params.settings)
         write_refined(
             Path(snakemake.input.dataset).parent, Path(snakemake.output.masks), settings, workers=snakemake.threads
         )

@@ -18,6 +18,6 @@ if __name__ == "__main__":
             [Path(path) for path in given.figures if path.endswith(".svg")],
             [Path(path) for path in given.galleries],
             page,
-            ReportingSettings.model_validate(snakemake.params.settings),
+            ReportingSettings.of(snakemake.params.settings),
             Path(given.leakage),
         )

@@ -1,4 +1,3 @@
-import json
 import sys
 from pathlib import Path
 
@@ -16,7 +15,7 @@ if __name__ == "__main__":
             Path(snakemake.input.model),
             Path(snakemake.input.predictions),
             Path(snakemake.input.maps),
-            settings=ScoringSettings.model_validate_json(json.dumps(snakemake.params.settings)),
+            settings=ScoringSettings.of(snakemake.params.settings),
             output=Path(snakemake.output.metrics).parent,
             **snakemake.params.lists,
         )

@@ -10,5 +10,5 @@ if __name__ == "__main__":
         from ham.reporting.tables import write_tables
 
         splits = sorted({Path(path).parent for path in snakemake.input})
-        settings = ReportingSettings.model_validate(snakemake.params.settings)
+        settings = ReportingSettings.of(snakemake.params.settings)
         write_tables(splits, Path(snakemake.output.csv), settings)

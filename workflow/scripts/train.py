@@ -1,4 +1,3 @@
-import json
 import sys
 from pathlib import Path
 
@@ -13,7 +12,7 @@ if __name__ == "__main__":
         train(
             Path(snakemake.input.dataset).parent,
             Lists(**snakemake.params.lists),
-            TrainingSettings.model_validate_json(json.dumps(snakemake.params.settings)),
+            TrainingSettings.of(snakemake.params.settings),
             Path(snakemake.output.model).parent,
             snakemake.params.code,
             refined=Path(snakemake.input.refined) if snakemake.input.refined else None,

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ham.datasets.settings import FileEntry, is_address
+from ham.datasets.description import FileEntry, is_address
 from ham.errors import EnvironmentProblem
 
 SPARE = 1 << 28  # bytes of disk left for everything else

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import requests
 
 from ham.datasets.acquire.disk_space import need_space
-from ham.datasets.settings import PUBLISHED, FileEntry, is_address
+from ham.datasets.description import PUBLISHED, FileEntry, is_address
 from ham.errors import DownloadError
 from ham.runtime.progress import track
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ham.datasets.acquire.download import link
 from ham.datasets.acquire.image_records import write_record
-from ham.datasets.settings import unsafe
+from ham.datasets.description import unsafe
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.files import sha256
 from ham.runtime.progress import track

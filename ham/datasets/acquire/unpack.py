@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from ham.datasets.acquire.disk_space import need_space
 from ham.datasets.acquire.image_records import LARGEST_IMAGE, write_record
-from ham.datasets.settings import unsafe
+from ham.datasets.description import unsafe
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.progress import track
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ham.datasets.settings import Description
+from ham.datasets.description import Description
 from ham.errors import DataError
 
 LARGEST = 1e6  # pixels; no image is as wide

@@ -19,8 +19,9 @@ from PIL import Image
 
 from ham.boxes import Box
 from ham.datasets.content import content_of, given_file
+from ham.datasets.description import Description
 from ham.datasets.layout import Problem, pictures_digest, write
-from ham.datasets.settings import DataSettings, Description
+from ham.datasets.settings import DataSettings
 from ham.datasets.sources.box_checks import Boxes, are_numbers, read_json
 from ham.datasets.sources.chexpert_labels import known_labels, read_labels
 from ham.datasets.sources.problems import collected, mistake, refuse_mistakes

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ham.datasets.description import unsafe
 from ham.datasets.layout import Problem
-from ham.datasets.settings import unsafe
 from ham.datasets.sources.problems import mistake
 from ham.errors import DataError
 

@@ -18,8 +18,9 @@ import pandas as pd
 
 from ham.datasets.acquire.image_records import read_checks
 from ham.datasets.content import content_of, given_file
+from ham.datasets.description import PUBLISHED, Description, repeated
 from ham.datasets.layout import Problem, pictures_digest, read_list, write
-from ham.datasets.settings import PUBLISHED, Description, FoldSettings, repeated
+from ham.datasets.settings import FoldSettings
 from ham.datasets.sources.box_checks import Boxes, add_once, check_owner, four_numbers
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
 from ham.datasets.sources.label_table import LabelRow, columns_of, label_table, named_findings

@@ -17,9 +17,9 @@ import pandas as pd
 from ham.boxes import Box
 from ham.datasets.acquire.image_records import read_checks
 from ham.datasets.content import content_of, given_file
+from ham.datasets.description import PARTS, BoxesFile, Description, LabelsFile
 from ham.datasets.layout import Problem, pictures_digest, write
-from ham.datasets.own_files import BoxesFile, LabelsFile
-from ham.datasets.settings import PARTS, Description, FoldSettings
+from ham.datasets.settings import FoldSettings
 from ham.datasets.sources.box_checks import Boxes, add_once, are_numbers, check_owner, four_numbers, read_json
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
 from ham.datasets.sources.label_table import NO_FINDING, LabelRow, columns_of, label_table, named_findings

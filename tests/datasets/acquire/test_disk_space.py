@@ -8,7 +8,7 @@ import pytest
 
 from ham.datasets.acquire import disk_space
 from ham.datasets.acquire.disk_space import SPARE, need_space_for_all
-from ham.datasets.settings import FileEntry
+from ham.datasets.description import FileEntry
 from ham.errors import EnvironmentProblem
 
 GB = 10**9

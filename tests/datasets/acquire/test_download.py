@@ -14,7 +14,7 @@ import pytest
 
 from ham.datasets.acquire import disk_space, download
 from ham.datasets.acquire.download import fetch, shown
-from ham.datasets.settings import FileEntry
+from ham.datasets.description import FileEntry
 from ham.errors import DownloadError, EnvironmentProblem
 from ham.runtime import progress
 
@@ -129,7 +129,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 def entry(server: Server, **changes: object) -> FileEntry:
     keys = {"name": "a.tar.gz", "address": f"{server.address}/a.tar.gz", "bytes": len(DATA), "md5": MD5}
-    return FileEntry.model_validate(keys | changes)
+    return FileEntry.of(keys | changes)
 
 
 def only(folder: Path, *names: str) -> bool:
@@ -430,7 +430,7 @@ def test_a_wrong_file_in_a_folder_is_neither_linked_nor_changed(
     folder: Path, tmp_path: Path, keys: dict[str, object], message: str
 ) -> None:
     with pytest.raises(DownloadError, match=message):
-        fetch(FileEntry.model_validate({"name": "a.tar.gz"} | keys), tmp_path / "in/a.tar.gz", str(folder))
+        fetch(FileEntry.of({"name": "a.tar.gz"} | keys), tmp_path / "in/a.tar.gz", str(folder))
     assert only(tmp_path / "in")
     assert (folder / "a.tar.gz").read_bytes() == DATA
 
@@ -458,11 +458,11 @@ def test_a_table_beside_the_images_is_used_where_its_digest_is_right(tmp_path: P
     for folder, text in ((mirror, "good"), (images, "other issue"), (images / "ImageSets/Main", "good")):
         folder.mkdir(parents=True)
         (folder / "t.csv").write_text(text)
-    known = FileEntry.model_validate({"name": "published/ImageSets/Main/t.csv", "sha256": sha256("good")})
+    known = FileEntry.of({"name": "published/ImageSets/Main/t.csv", "sha256": sha256("good")})
     fetch(known, tmp_path / "in/a.csv", None, str(images))
     assert (tmp_path / "in/a.csv").readlink() == images / "ImageSets/Main/t.csv"
     (images / "ImageSets/Main/t.csv").unlink()
-    official = FileEntry.model_validate({"name": "t.csv", "sha256": sha256("good")})
+    official = FileEntry.of({"name": "t.csv", "sha256": sha256("good")})
     fetch(official, tmp_path / "in/b.csv", str(mirror), str(images))
     assert (tmp_path / "in/b.csv").readlink() == mirror / "t.csv"
 

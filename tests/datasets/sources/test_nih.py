@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from small_nih import FOLDS, Mirror, png
 
-from ham.datasets.decoding import read_grey
 from ham.datasets.sources import csv_text, nih
 from ham.datasets.sources.nih import convert
 from ham.errors import DataError
+from ham.images import read_grey
 
 ENTRIES = "Data_Entry_2017_v2020.csv"
 BOX_LIST = "BBox_List_2017.csv"

@@ -1,0 +1,141 @@
+"""The ground floor of all settings: their one base, what a trained network is made of and used with, and how mistakes
+in settings are told.
+
+Imports pydantic only: the workflow reads settings before the first job.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+T_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # published thresholds of T(IoU) and T(IoR)
+T_IOR = (0.1, 0.25, 0.5, 0.75, 0.9)
+CERTAINTY = 0.999  # refined map from which on a pixel is predicted, as published
+
+Architecture = Literal[
+    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d"
+]
+
+
+class Settings(BaseModel):
+    """Frozen, strict, no unknown keys, finite numbers: a mistyped option is an error, never a silent default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """From plain values as YAML, JSON and a rule's params hold them (lists for tuples); raises ValidationError."""
+        return cls.model_validate_json(json.dumps(values, default=str))
+
+    def plain(self) -> dict[str, Any]:
+        """Plain values in a fixed order, which ``of`` reads: what a rule's params, cards and run.json hold."""
+        return self.model_dump(mode="json")
+
+
+class NetworkSettings(Settings):
+    """The network of method, section 1."""
+
+    architecture: Architecture = Field("resnet50", description="backbone, as torchvision names it")
+    downsampling: Literal[8, 16, 32] = Field(8, description="side of the image over side of the maps")
+    pooling: bool = Field(True, description="max pool after the first convolution")
+    dilation: bool = Field(True, description="dilated convolutions where strides were taken out")
+    pretrained: str | None = Field(
+        "imagenet", description="imagenet (torchvision's IMAGENET1K_V1), a file in torchvision's format, or null"
+    )
+    foreground_attention: bool = Field(True, description="the attention block between backbone and head")
+    lse_sharpness: float = Field(6.0, gt=0, description="r of log-sum-exp pooling")
+    dropout: float = Field(0.1, ge=0, lt=1, description="share of the head's channels dropped in training")
+    batch_norm_images: int | None = Field(
+        12,
+        ge=1,
+        description="images that share batch norm statistics in training (published: 24 on two GPUs); null: all",
+    )
+
+
+class LossWeights(Settings):
+    """Factors of the five terms of the total loss (method, section 2)."""
+
+    abnormality: float = Field(0.01, ge=0, description="cross entropy of abnormal or not")
+    classification: float = Field(1.0, ge=0, description="cross entropy of the findings")
+    box: float = Field(0.5, ge=0, description="refined map against box mask, supervised pairs only")
+    bound: float = Field(0.001, ge=0, description="attention bound: a finding's map lies inside the abnormality map")
+    union: float = Field(0.001, ge=0, description="attention union: the findings' maps cover the abnormality map")
+
+
+class LossSettings(Settings):
+    """Losses of method, section 2."""
+
+    weights: LossWeights = LossWeights()
+    refined_threshold: float = Field(0.4, gt=0, lt=1, description="where the normalised map is cut")
+    refined_slope: float = Field(100.0, gt=0, description="steepness of that cut")
+    soft_mask_threshold: float = Field(0.75, gt=0, description="where the soft mask of bound and union cuts raw maps")
+    soft_mask_slope: float = Field(100.0, gt=0, description="steepness of that cut")
+
+
+class AugmentationSettings(Settings):
+    """Random changes of training images (method, section 3)."""
+
+    resize: Literal["dynamic", "fixed"] = Field(
+        "dynamic", description="dynamic: 0 to max_percent % larger, then a random crop; fixed: the image size itself"
+    )
+    max_percent: int = Field(12, ge=0, le=100)
+    flip: float = Field(0.5, ge=0, le=1, description="probability of a mirror image")
+
+
+class NormalisationSettings(Settings):
+    """(x / 255 - mean) / std, one value or one a channel; grey is repeated to three channels."""
+
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+
+    @model_validator(mode="after")
+    def _positive(self) -> NormalisationSettings:
+        if min(self.std) <= 0:
+            raise ValueError("std must be greater than 0")
+        return self
+
+
+class ModelSettings(Settings):
+    """What a trained network needs to be used: how it is built, what it is shown, how its maps are cut."""
+
+    image_size: int = Field(512, ge=32, le=2048, description="side of the network's input in pixels")
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16: convolutions in half precision, pooling, losses and weights in float32"
+    )
+    network: NetworkSettings = NetworkSettings()
+    loss: LossSettings = LossSettings()
+    normalisation: NormalisationSettings = NormalisationSettings()
+
+
+def described(error: ValidationError) -> list[str]:
+    """``key.path: what is wrong (given: value)``, one a mistake."""
+    lines = []
+    for item in error.errors(include_url=False, include_context=False):
+        where = ".".join(str(part) for part in item["loc"])
+        given = item["input"]
+        message = (
+            "there is no such key" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
+        )
+        shown = "" if isinstance(given, dict | list | tuple) else f" (given: {given!r})"
+        if isinstance(given, str) and _is_number(given):
+            shown += "; YAML reads this as text, write it without quotes and with a point, like 2.0e-5"
+        lines.append(f"{where}: {message}{shown}" if where else f"{message}{shown}")
+    return lines
+
+
+def sentence(source: str, problems: list[str]) -> str:
+    """All ``problems`` of ``source``, one a line below their number."""
+    counted = f"{source} has {len(problems)} mistake{'s' * (len(problems) > 1)}:"
+    return "\n".join([counted, *(f"  {line}" for line in problems)])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
