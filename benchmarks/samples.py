@@ -23,8 +23,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, ids, resized
-from ham.datasets.layout import Dataset
 from ham.images import read_grey
 from ham.phantom.radiograph import radiograph
 from ham.samples import Samples, collate

@@ -19,8 +19,8 @@ from torch.utils.data import Dataset as TorchDataset
 
 from ham.boxes import mask as box_mask
 from ham.boxes import nearest, resized_mask
+from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, ids
-from ham.datasets.layout import Dataset
 from ham.images import read_grey, resized
 from ham.refinement.masks import RefinedMasks
 from ham.settings import AugmentationSettings

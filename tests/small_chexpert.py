@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image
 
+from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
-from ham.datasets.layout import Dataset
 from ham.datasets.settings import DataSettings, FoldSettings
 from ham.datasets.sources.chexpert import convert
 

@@ -17,8 +17,8 @@ from PIL import Image
 from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.download import fetch
 from ham.datasets.acquire.unpack import unpack
+from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
-from ham.datasets.layout import Dataset
 from ham.datasets.settings import FoldSettings
 from ham.datasets.sources.nih import convert
 

@@ -12,8 +12,8 @@ from PIL import Image
 
 from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.link_images import link_images
+from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
-from ham.datasets.layout import Dataset
 from ham.datasets.settings import FoldSettings
 from ham.datasets.sources.table import convert
 

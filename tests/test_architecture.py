@@ -10,6 +10,7 @@ from ham.runtime import provenance
 ORDER = [
     ("ham", "ham.errors", "ham.settings", "ham.boxes"),
     ("ham.runtime",),
+    ("ham.images",),
     ("ham.datasets",),
     ("ham.phantom", "ham.refinement"),
     ("ham.samples",),

@@ -10,8 +10,8 @@ from golden import reference_inputs
 from golden.files import golden, golden_json
 from PIL import Image
 
+from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, ids
-from ham.datasets.layout import Dataset
 from ham.images import network_input, read_grey, resized
 from ham.samples import Draw, Epochs, Masks, Samples, draw_augmentation, dynamic_side
 from ham.settings import AugmentationSettings, NormalisationSettings

@@ -78,6 +78,8 @@ class FileEntry(Settings):
     @field_validator("sha256", mode="before")
     @classmethod
     def _one_digest(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return tuple(value)
         return (value,) if isinstance(value, str) else value
 
     @field_validator("name")

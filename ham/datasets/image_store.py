@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from ham.datasets.acquire.disk_space import need_space
-from ham.datasets.layout import Dataset, read_list
+from ham.datasets.dataset import Dataset, read_list
 from ham.errors import DataError
 from ham.images import read_grey, resized
 from ham.runtime.files import sha256, write_json, write_text, written

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 
-class Row(NamedTuple):
+class ListCount(NamedTuple):
     """A row of present.csv: images of a list, those with boxes, and how many of both are there; blank finding: all."""
 
     list: str
@@ -20,7 +20,7 @@ class Row(NamedTuple):
     boxes_present: int
 
 
-class Presence:
+class ListCounts:
     """Counts images, and images with boxes, that lists name and that are there.
 
     ``table`` is images.csv, ``boxed`` has the boxes of an image by finding, ``missing`` are absent images.
@@ -47,7 +47,9 @@ class Presence:
         # [N, 1 + C, 4]: listed, present, boxes listed, boxes present
         self.counted = np.stack([has, has & there[:, None], boxes, boxes & there[:, None]], axis=2).astype(np.int32)
 
-    def rows(self, name: str, images: Sequence[str]) -> list[Row]:
+    def rows(self, name: str, images: Sequence[str]) -> list[ListCount]:
         """A row for all images of the list ``name`` (finding blank), then one a finding."""
         total = self.counted[[self.place[image] for image in images]].sum(axis=0, dtype=np.int64)
-        return [Row(name, finding, *map(int, counts)) for finding, counts in zip(self.findings, total, strict=True)]
+        return [
+            ListCount(name, finding, *map(int, counts)) for finding, counts in zip(self.findings, total, strict=True)
+        ]

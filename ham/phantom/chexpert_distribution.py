@@ -80,7 +80,7 @@ class Entry:
 
 
 def write_folder(folder: Path, settings: PhantomSettings, workers: int = 1) -> None:
-    """NamedRandom the data set of ``settings`` into ``folder``, laid out as a user's CheXpert, with ``workers`` processes.
+    """Draw the data set of ``settings`` into ``folder``, laid out as a user's CheXpert, with ``workers`` processes.
 
     Images, train.csv, valid.csv, the boxes of both in BBoxes.json, and SHA256SUMS, which is written last.
     """

@@ -51,7 +51,7 @@ class Entry:
 
 
 def write_distribution(folder: Path, settings: PhantomSettings, workers: int = 1) -> None:
-    """NamedRandom the data set of ``settings`` and write it to ``folder`` in the form of an NIH mirror, with ``workers``
+    """Draw the data set of ``settings`` and write it to ``folder`` in the form of an NIH mirror, with ``workers``
     processes.
 
     Archives with members images/NAME.png (8 bit grey, 256 x 256), Data_Entry_2017_v2020.csv, BBox_List_2017.csv, the
@@ -143,7 +143,7 @@ def give_findings(draw: NamedRandom, images: Iterable[list[str]]) -> None:
 def _write_archives(
     folder: Path, entries: Sequence[Entry], seed: int, workers: int
 ) -> dict[str, dict[str, list[float]]]:
-    """NamedRandom all images into the two archives; boxes x, y, w, h of every finding of every image."""
+    """Draw all images into the two archives; boxes x, y, w, h of every finding of every image."""
     boxes: dict[str, dict[str, list[float]]] = {}
     half = (len(entries) + 1) // 2
     drawing = iter(track(_drawings(entries, seed, workers), "drawing radiographs", len(entries)))

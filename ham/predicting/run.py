@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store
-from ham.datasets.layout import Dataset
 from ham.errors import WeightsError
 from ham.model import weights
 from ham.model.forward import outputs

@@ -14,7 +14,7 @@ import numpy as np
 
 from ham import boxes as box_masks
 from ham.boxes import Box
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 from ham.errors import DataError, EnvironmentProblem
 from ham.images import read_grey
 from ham.refinement.masks import Cut, RefinedMasks, cut, write

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from ham.boxes import Box
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 from ham.errors import DataError
 from ham.reporting.results import SplitResult, read
 from ham.reporting.settings import ReportingSettings

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 from ham.model.metrics import abnormality, accuracy, auc, mean_defined, mean_published
 from ham.scoring.settings import ScoringSettings
 

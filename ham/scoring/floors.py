@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 from ham.model.maps import predicted_regions
 from ham.model.metrics import Overlap, overlap
 from ham.scoring.truth import Pair, masks

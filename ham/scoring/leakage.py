@@ -25,7 +25,7 @@ from typing import Any
 
 import pandas as pd
 
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 from ham.runtime.files import write_text
 
 KINDS = {"classification": "test", "localization": "test_boxes"}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 from ham.model.maps import predicted_regions
 from ham.model.metrics import Overlap, mean_defined, mean_published, overlap, share_at_least
 from ham.scoring.settings import ScoringSettings

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ham.datasets.layout import Dataset
-from ham.datasets.list_counts import Presence
+from ham.datasets.dataset import Dataset
+from ham.datasets.list_counts import ListCounts
 from ham.errors import DataError
 from ham.model import weights
 from ham.model.metrics import Overlap
@@ -113,7 +113,7 @@ def _counts(
 ) -> dict[str, Any]:
     """How much was tested, and how much of what the lists name was there."""
     lists = dataset.info["lists"]
-    presence = Presence(dataset.table, dataset.findings, dataset.boxes, dataset.missing)
+    presence = ListCounts(dataset.table, dataset.findings, dataset.boxes, dataset.missing)
     of_test = {row.finding: row for row in presence.rows(test, dataset.listed(test, True))}
     of_boxes = {row.finding: row for row in presence.rows("", dataset.listed(test_boxes, True) if test_boxes else [])}
     return {

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ham.boxes import resized_mask
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 
 
 class Pair(NamedTuple):

@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 import torch
 
+from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store
-from ham.datasets.layout import Dataset
 from ham.errors import DataError
 from ham.images import network_input
 from ham.model import weights

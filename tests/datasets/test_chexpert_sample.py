@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from small_chexpert import jpeg
 
+from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
-from ham.datasets.layout import Dataset
 from ham.datasets.settings import DataSettings
 from ham.datasets.sources.chexpert import convert
 from ham.phantom.chexpert_distribution import HEADER

@@ -17,8 +17,8 @@ from PIL import Image
 from small_nih import GRID, NAMES, Mirror
 
 from ham.datasets import image_store
+from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, write_store
-from ham.datasets.layout import Dataset
 from ham.errors import DataError, EnvironmentProblem
 from ham.images import read_grey
 

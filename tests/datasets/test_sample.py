@@ -24,11 +24,12 @@ from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.download import fetch
 from ham.datasets.acquire.image_records import read_checks
 from ham.datasets.acquire.unpack import unpack
+from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
-from ham.datasets.layout import Dataset, Problem
 from ham.datasets.settings import FoldSettings
 from ham.datasets.sources.nih import compare_boxes, convert, read_boxes, read_entries
 from ham.datasets.splits import folds_by_patient
+from ham.datasets.writer import Problem
 from ham.scoring.leakage import audit
 
 SAMPLE = Path(__file__).resolve().parents[3] / "shared/nih-sample"

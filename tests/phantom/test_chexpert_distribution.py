@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
-from ham.datasets.layout import Dataset
 from ham.datasets.settings import DataSettings, FoldSettings, PhantomSettings
 from ham.datasets.sources.chexpert import convert
 from ham.phantom.chexpert_distribution import COLUMNS, NAMED, Entry, drawing, planned, tables, write_folder

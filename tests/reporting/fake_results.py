@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ham.datasets import layout
+from ham.datasets import writer
 
 BOXED = ("Atelectasis", "Cardiomegaly", "Pleural_Thickening", "<script>alert('x')</script>")
 FINDINGS = (*BOXED, "Hernia & 50% $x$")
@@ -196,13 +196,13 @@ def write_dataset(
         "view": "PA",
     }
     table = pd.DataFrame(described | dict.fromkeys(findings, 1.0), index=pd.Index(names, name="image"))
-    content = layout.Content(
+    content = writer.Content(
         key="phantom", name=folder.name, source="nih", findings=tuple(findings), boxed_findings=tuple(boxed),
         box_grid=width, table=table, boxes=boxes, lists={"Main/test": test}, missing=absent, partial=True, problems=[],
         sources=[{"file": "images_001.tar.gz", "bytes": 123456, "sha256": "3" * 64}], pictures="4" * 64,
         licence="free to use <with> thanks", attribution="Drawn by ham & nobody else, see https://example.org/set",
     )  # fmt: skip
-    layout.write(folder, content)
+    writer.write_dataset(folder, content)
     return folder
 
 

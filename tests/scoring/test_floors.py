@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 from ham.scoring import floors
 from ham.scoring.truth import Pair, masks, pairs
 

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ham.datasets.layout import Content, Dataset, write
+from ham.datasets.dataset import Dataset
+from ham.datasets.writer import Content, write_dataset
 from ham.errors import DataError
 from ham.scoring.leakage import COLUMNS, audit, write_leakage
 
@@ -49,7 +50,7 @@ def content(**changes: Any) -> Content:
 
 
 def dataset(folder: Path, **changes: Any) -> Dataset:
-    write(folder, content(**changes))
+    write_dataset(folder, content(**changes))
     return Dataset.open(folder)
 
 

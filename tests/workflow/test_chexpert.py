@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageColor
 
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 from ham.reporting.gallery import MARGIN, SIDE, choose, panels
 from ham.reporting.results import read
 from ham.reporting.style import BOX_COLOUR

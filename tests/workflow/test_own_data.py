@@ -14,8 +14,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from ham.datasets.layout import Dataset
-from ham.phantom.drawing import SIDE, Draw
+from ham.datasets.dataset import Dataset
+from ham.phantom.drawing import SIDE, NamedRandom
 from ham.phantom.radiograph import radiograph
 
 from .conftest import ROOT, Checkout, copy_of_workflow
@@ -54,7 +54,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
             image = f"clinic-{'ab'[patient % 2]}/p{patient:02d}-{visit}.{ending}"
             present = [finding for number, finding in enumerate(findings) if (patient + visit + number) % 4 == 0]
             pixels, found = radiograph(f"own-{patient}", image, present)
-            draw = Draw(image)
+            draw = NamedRandom(image)
             width, height = draw.between(200, 400), draw.between(200, 400)
             (folder / "images" / image).parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).resize((width, height)).save(folder / "images" / image)

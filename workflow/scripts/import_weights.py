@@ -6,7 +6,7 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake, "ham.model.weights"):
-        from ham.datasets.layout import Dataset
+        from ham.datasets.dataset import Dataset
         from ham.model.weights import import_weights
         from ham.training.settings import TrainingSettings
 

@@ -1,4 +1,4 @@
-"""CheXpert, as its users have it, and the authors' boxes, to the folder of :mod:`ham.datasets.layout`.
+"""CheXpert, as its users have it, and the authors' boxes, to the folder of :mod:`ham.datasets.dataset`.
 
 The user's folder has ``{train,valid}.csv`` and ``{train,valid}/patientNNNNN/studyN/viewN_{frontal,lateral}.jpg``; it is
 linked, never copied or changed. Images differ in size, and a box is given by its corners in pixels of its own image, so
@@ -18,14 +18,13 @@ import pandas as pd
 from PIL import Image
 
 from ham.boxes import Box
-from ham.datasets.content import content_of, given_file
 from ham.datasets.description import Description
-from ham.datasets.layout import Problem, pictures_digest, write
 from ham.datasets.settings import DataSettings
 from ham.datasets.sources.box_checks import Boxes, are_numbers, read_json
 from ham.datasets.sources.chexpert_labels import known_labels, read_labels
 from ham.datasets.sources.problems import collected, mistake, refuse_mistakes
 from ham.datasets.splits import folds_by_patient, lists_of_parts
+from ham.datasets.writer import Problem, content_of, given_file, pictures_digest, write_dataset
 from ham.errors import DataError
 from ham.runtime.progress import track
 
@@ -93,7 +92,7 @@ def convert(folder: Path, description: Description, sources: Path, data: DataSet
         ),
         pictures=pictures_digest((image, " ".join(map(str, found))) for image, found in pictures.items()),
     )
-    write(folder, content)
+    write_dataset(folder, content)
 
 
 def read_pictures(root: Path, images: Sequence[str], problems: list[Problem]) -> dict[str, Picture]:

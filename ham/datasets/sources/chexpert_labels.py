@@ -10,10 +10,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ham.datasets.layout import Problem
 from ham.datasets.settings import Uncertain
 from ham.datasets.sources.csv_text import read_csv
 from ham.datasets.sources.problems import mistake
+from ham.datasets.writer import Problem
 from ham.errors import DataError
 
 # whatever folder the path begins with

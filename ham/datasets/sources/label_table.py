@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ham.datasets.description import unsafe
-from ham.datasets.layout import Problem
 from ham.datasets.sources.problems import mistake
+from ham.datasets.writer import Problem
 from ham.errors import DataError
 
 NO_FINDING = "No Finding"

@@ -1,4 +1,4 @@
-"""NIH ChestX-ray14, and whatever comes in its form, to the folder of :mod:`ham.datasets.layout`.
+"""NIH ChestX-ray14, and whatever comes in its form, to the folder of :mod:`ham.datasets.dataset`.
 
 Data_Entry gives findings, patient and view of each image, BBox_List the boxes in the frame of the distributed images
 (1024 x 1024; ``OriginalImage[Width,Height]`` is the size before NIH reduced them and plays no part here).
@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 
 from ham.datasets.acquire.image_records import read_checks
-from ham.datasets.content import content_of, given_file
+from ham.datasets.dataset import read_list
 from ham.datasets.description import PUBLISHED, Description, repeated
-from ham.datasets.layout import Problem, pictures_digest, read_list, write
 from ham.datasets.settings import FoldSettings
 from ham.datasets.sources.box_checks import Boxes, add_once, check_owner, four_numbers
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
@@ -27,6 +26,7 @@ from ham.datasets.sources.label_table import LabelRow, columns_of, label_table, 
 from ham.datasets.sources.problems import collected, mistake, refuse_mistakes
 from ham.datasets.sources.usable_images import refuse_missing, usable
 from ham.datasets.splits import folds_by_patient
+from ham.datasets.writer import Problem, content_of, given_file, pictures_digest, write_dataset
 from ham.errors import DataError
 
 ENTRIES = "Data_Entry"  # how the table's name begins; what follows is the year of its issue
@@ -84,7 +84,7 @@ def convert(
         sources=_sources(description, sources, {record.stem: len(found) for record, found in checks.items()}),
         pictures=pictures_digest((image.image, f"{image.sha256} {image.form}") for image in present),
     )
-    write(folder, content)
+    write_dataset(folder, content)
 
 
 def read_entries(path: Path, findings: Sequence[str], grid: int, problems: list[Problem]) -> pd.DataFrame:

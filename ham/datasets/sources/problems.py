@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ham.datasets.layout import Problem, write_validation
+from ham.datasets.writer import Problem, write_validation
 from ham.errors import DataError
 
 

@@ -1,4 +1,4 @@
-"""A data set of one's own, a table of labels and a folder of images, to the folder of :mod:`ham.datasets.layout`.
+"""A data set of one's own, a table of labels and a folder of images, to the folder of :mod:`ham.datasets.dataset`.
 
 The description names the files. An image is called by its path below the folder of images; boxes are in pixels of their
 own image, whatever its size.
@@ -16,9 +16,7 @@ import pandas as pd
 
 from ham.boxes import Box
 from ham.datasets.acquire.image_records import read_checks
-from ham.datasets.content import content_of, given_file
 from ham.datasets.description import PARTS, BoxesFile, Description, LabelsFile
-from ham.datasets.layout import Problem, pictures_digest, write
 from ham.datasets.settings import FoldSettings
 from ham.datasets.sources.box_checks import Boxes, add_once, are_numbers, check_owner, four_numbers, read_json
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
@@ -26,6 +24,7 @@ from ham.datasets.sources.label_table import NO_FINDING, LabelRow, columns_of, l
 from ham.datasets.sources.problems import collected, mistake, refuse_mistakes
 from ham.datasets.sources.usable_images import refuse_missing, usable
 from ham.datasets.splits import folds_by_patient, lists_of_parts
+from ham.datasets.writer import Problem, content_of, given_file, pictures_digest, write_dataset
 from ham.errors import DataError
 
 WRITTEN = {"1": 1.0, "1.0": 1.0, "0": 0.0, "0.0": 0.0, "": math.nan}
@@ -100,7 +99,7 @@ def convert(
         ],
         pictures=pictures_digest((image.image, f"{image.sha256} {image.form}") for image in present),
     )
-    write(folder, content)
+    write_dataset(folder, content)
 
 
 def read_labels(

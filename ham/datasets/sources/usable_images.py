@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ham.datasets.acquire.image_records import DEEP, GREY, Checked
-from ham.datasets.layout import Problem
 from ham.datasets.sources.problems import mistake
+from ham.datasets.writer import Problem
 from ham.errors import DataError
 
 

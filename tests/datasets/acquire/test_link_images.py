@@ -11,7 +11,7 @@ from small_nih import FOLDS, Mirror, png
 from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.image_records import read_record
 from ham.datasets.acquire.link_images import link_images
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 from ham.datasets.sources.nih import convert
 from ham.errors import DataError
 

@@ -14,7 +14,7 @@ from PIL import Image
 from small_chexpert import FINDINGS, FIRST, HEADER, LATER, LATERAL, SECOND, SIZES, THIRD, VALID, Brought, jpeg
 
 from ham.boxes import resized_mask
-from ham.datasets.layout import Dataset
+from ham.datasets.dataset import Dataset
 from ham.errors import DataError
 from ham.runtime.files import sha256
 

@@ -13,8 +13,8 @@ import yaml
 from small_own import A1, A2, B1, BOXES, C1, D1, D2, LABELS, SIZES, Own, encoded
 
 from ham.boxes import resized_mask
+from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
-from ham.datasets.layout import Dataset
 from ham.datasets.settings import DataSettings
 from ham.errors import DataError, SettingsError
 from ham.samples import Samples

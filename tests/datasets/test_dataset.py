@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from ham.boxes import Box
-from ham.datasets.layout import Content, Dataset, Problem, write
+from ham.datasets.dataset import Dataset
+from ham.datasets.writer import Content, Problem, write_dataset
 from ham.errors import DataError
 
 IMAGES = ["p1/a.png", "p1/b.png", "NA", "c.png"]
@@ -53,7 +54,7 @@ def content(tmp_path: Path, **changes: Any) -> Content:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write(tmp_path / "Small", content(tmp_path))
+    write_dataset(tmp_path / "Small", content(tmp_path))
     return tmp_path / "Small"
 
 
@@ -99,7 +100,7 @@ def test_a_list_gives_the_present_images_in_its_order_and_stays_whole_on_disk(fo
 
 
 def test_a_list_of_our_own_is_written_as_the_published_ones_are(tmp_path: Path) -> None:
-    write(tmp_path / "Small", content(tmp_path, lists={"Main/ours/val": ["c.png", "p1/b.png"]}))
+    write_dataset(tmp_path / "Small", content(tmp_path, lists={"Main/ours/val": ["c.png", "p1/b.png"]}))
     assert (tmp_path / "Small/ImageSets/Main/ours/val.txt").read_bytes() == b"c.png\np1/b.png"
     dataset = Dataset.open(tmp_path / "Small")
     assert dataset.listed("Main/ours/val") == ["c.png"]
@@ -130,7 +131,7 @@ def test_what_a_list_misses_is_counted_by_finding(folder: Path) -> None:
 
 
 def test_lists_that_miss_nothing_are_not_counted(tmp_path: Path) -> None:
-    write(tmp_path / "Small", content(tmp_path, missing=[], partial=False))
+    write_dataset(tmp_path / "Small", content(tmp_path, missing=[], partial=False))
     assert len((tmp_path / "Small/present.csv").read_text().splitlines()) == 1
 
 
@@ -166,12 +167,12 @@ def test_a_folder_that_is_not_whole_is_refused(folder: Path, name: str) -> None:
 
 def test_writing_that_fails_leaves_no_dataset_json(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        write(folder, content(tmp_path, lists={"Main/a": tmp_path / "absent.txt"}))
+        write_dataset(folder, content(tmp_path, lists={"Main/a": tmp_path / "absent.txt"}))
     assert not (folder / "dataset.json").exists()
 
 
 def test_the_same_content_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    write(tmp_path / "elsewhere/Small", content(tmp_path))
+    write_dataset(tmp_path / "elsewhere/Small", content(tmp_path))
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         assert path.read_bytes() == (tmp_path / "elsewhere/Small" / path.relative_to(folder)).read_bytes()
     assert str(tmp_path) not in (folder / "dataset.json").read_text()
