@@ -15,8 +15,8 @@ from ham.model.losses import hierarchical_losses
 from ham.model.network import HierarchicalAttentionNetwork
 from ham.samples import Supervision
 from ham.settings import LossSettings, NetworkSettings
-from ham.training.loop import make_optimizer
 from ham.training.settings import OptimizerSettings
+from ham.training.step import make_optimizer
 
 SIZE, BATCH, FINDINGS, PAIRS, REPEATS = 128, 8, 14, 4, 7
 

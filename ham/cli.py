@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ham.errors import HamError
+
+if TYPE_CHECKING:
+    from ham.config import Configuration
+    from ham.datasets.description import Description
 
 app = typer.Typer(
     help="Hierarchical attention mining. The pipeline itself is started with snakemake.",
@@ -37,11 +41,11 @@ def import_weights(
 ) -> None:
     """Read published weights: every key and shape is checked, nothing but tensors is unpickled."""
     from ham.config import read_training
-    from ham.model import weights
+    from ham.model.published_weights import PUBLISHED_FINDINGS, import_weights
 
-    named = tuple(findings.split(",")) if findings else weights.PUBLISHED_FINDINGS
+    named = tuple(findings.split(",")) if findings else PUBLISHED_FINDINGS
     target = to or file.with_suffix(".safetensors")
-    weights.import_weights(file, target, read_training(settings), named)
+    import_weights(file, target, read_training(settings), named)
     typer.echo(f"{target}: every weight of {file} fits")
 
 
@@ -58,6 +62,52 @@ def export_weights(
 
     weights.export_weights(file, to, published)
     typer.echo(f"{to}: written")
+
+
+Targets = Annotated[
+    list[Path] | None,
+    typer.Argument(help="files or folders below results/, such as results/nih/localization-5fold; all by default"),
+]
+ConfigFiles = Annotated[
+    list[Path] | None, typer.Option("--configfile", help="over config/config.yaml, as for snakemake; may be repeated")
+]
+Values = Annotated[list[str] | None, typer.Option("--config", help="key=value, as for snakemake; may be repeated")]
+Directory = Annotated[Path, typer.Option(help="where results/ and datasets/ are, as for snakemake")]
+
+
+@app.command()
+def why(
+    targets: Targets = None, configfile: ConfigFiles = None, config: Values = None, directory: Directory = Path()
+) -> None:
+    """Say for each training whether it stands, and which settings, code or data differ from what is asked for now."""
+    from ham import upgrade
+
+    planned, description = _planned(configfile, config)
+    for line in upgrade.explain(planned, description, directory, upgrade.runs_of(planned, directory, targets or [])):
+        typer.echo(line)
+
+
+@app.command()
+def adopt(
+    targets: Annotated[
+        list[Path], typer.Argument(help="files or folders below results/ whose trainings are taken over")
+    ],
+    configfile: ConfigFiles = None,
+    config: Values = None,
+    directory: Directory = Path(),
+) -> None:
+    """Declare that a difference of code or data does not matter: finished trainings count as trained with today's."""
+    from ham import upgrade
+
+    planned, description = _planned(configfile, config)
+    for line in upgrade.adopt(planned, description, directory, upgrade.runs_of(planned, directory, targets)):
+        typer.echo(line)
+
+
+def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Configuration, Description]:
+    from ham import config
+
+    return config.planned(config.compose(files or [], values or []), config.DESCRIPTIONS)
 
 
 def main() -> None:

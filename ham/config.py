@@ -7,7 +7,7 @@ before the first job.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from ham.scoring.settings import ScoringSettings
 from ham.settings import Settings, described, sentence
 from ham.training.settings import TrainingSettings
 
+SHIPPED = Path(__file__).resolve().parents[1] / "config"
+DESCRIPTIONS = SHIPPED / "datasets"
 LISTS = "published/ImageSets/"  # where a description's lists lie in a mirror
 ROLES = ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes")
 DRIVE = "drive:"  # before the id of a file on Google Drive
@@ -145,12 +147,34 @@ def read_training(path: Path | None) -> TrainingSettings:
     if path is None:
         return TrainingSettings()
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        return _training(values)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+        return TrainingSettings.of(_read_map(path))
     except ValidationError as error:
         raise SettingsError(sentence(str(path), described(error))) from None
+
+
+def compose(files: Sequence[Path], values: Sequence[str]) -> dict[str, Any]:
+    """config/config.yaml with ``files`` and ``key=value`` texts over it, as Snakemake composes --configfile and
+    --config."""
+    composed: dict[str, Any] = {}
+    for path in (SHIPPED / "config.yaml", *files):
+        composed = merged(composed, _read_map(path))
+    for text in values:
+        key, _, value = text.partition("=")
+        try:
+            composed = merged(composed, {key: yaml.safe_load(value)})
+        except yaml.YAMLError as error:
+            raise SettingsError(f"--config {text}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+    return composed
+
+
+def _read_map(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path}: a configuration is a map of keys (dataset, experiments, training, …)")
+    return values
 
 
 def load(values: Mapping[str, Any], source: str = "the configuration") -> Configuration:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,15 +13,14 @@ import torch
 from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store
 from ham.errors import WeightsError
-from ham.model import weights
 from ham.model.forward import outputs
-from ham.model.network import HierarchicalAttentionNetwork, Output
+from ham.model.network import Output
+from ham.model.weights import Trained, open_network
 from ham.predicting.settings import PredictionSettings
 from ham.runtime.devices import choose, loader_workers
 from ham.runtime.files import written
 from ham.runtime.progress import track
 from ham.samples import Samples, testing_loader
-from ham.training.settings import TrainingSettings
 
 log = logging.getLogger("ham")
 
@@ -48,10 +46,10 @@ def predict(
     device = torch.device(choose(gpus, threads))
     dataset = Dataset.open(dataset_folder)
     network, card = trained_network(checkpoint, dataset, device)
-    training = TrainingSettings.model_validate_json(card["settings"])
+    training = card.model
     boxed = dataset.listed(test_boxes) if test_boxes else []
     images = list(dict.fromkeys([*dataset.listed(test), *boxed]))
-    seen = trained_store(card.get("store"), store, dataset, checkpoint)
+    seen = trained_store(card.store, store, dataset, checkpoint)
     samples = Samples(dataset, images, [], training.image_size, store=seen)
     loader = testing_loader(samples, settings.batch_size, loader_workers(device.type, threads))
 
@@ -70,19 +68,14 @@ def predict(
     log.info("%d images tested, maps of %d kept", len(images), len(boxed))
 
 
-def trained_network(
-    checkpoint: Path, dataset: Dataset, device: torch.device
-) -> tuple[HierarchicalAttentionNetwork, dict[str, Any]]:
-    """The network of a checkpoint, in evaluation mode on ``device``, and its card."""
-    state, card = weights.load(checkpoint)
-    if tuple(card.get("findings", ())) != dataset.findings:
+def trained_network(checkpoint: Path, dataset: Dataset, device: torch.device) -> Trained:
+    """The network of a checkpoint on ``device``; WeightsError where it names other findings than the data set."""
+    trained = open_network(checkpoint, device)
+    if trained.card.findings != dataset.findings:
         raise WeightsError(
             f"{checkpoint}: trained for other findings than those of {dataset.name}; train it on this data set."
         )
-    settings = TrainingSettings.model_validate_json(card["settings"])
-    network = HierarchicalAttentionNetwork(len(dataset.findings), settings.network)
-    weights.fill(network, state, checkpoint)
-    return network.to(device).eval(), card
+    return trained
 
 
 def trained_store(side: int | None, header: Path | None, dataset: Dataset, checkpoint: Path) -> Store | None:

@@ -12,10 +12,10 @@ from typing import Any
 import pandas as pd
 
 from ham.errors import DataError
+from ham.model.card import Card
 
 WITHOUT = "mean_without_"
 TEXT = {"image": str, "patient": str, "finding": str, "floor": str}  # columns that may look like numbers
-HEADER_BYTES = 100_000_000
 LOCALIZATION_COLUMNS = ("image", "patient", "finding", "boxes", "iou", "ior", "score")
 FLOOR_COLUMNS = ("floor", "image", "patient", "finding", "iou", "ior")
 
@@ -97,8 +97,8 @@ class SplitResult:
         """Training settings, from run.json or the card of the tested weights; nothing where neither holds them."""
         if "settings" in self.run:
             return dict(self.run["settings"])
-        settings = _card(self.folder / "model.safetensors").get("settings") or {}
-        return dict(json.loads(settings) if isinstance(settings, str) else settings)
+        model = self.folder / "model.safetensors"
+        return dict(Card.read(model).settings) if model.exists() else {}
 
     @cached_property
     def roc(self) -> dict[str, dict[str, list[float]]]:
@@ -174,19 +174,6 @@ def _json(path: Path, required: bool) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f"{path} should hold an object; remove it and make it again.")
     return value
-
-
-def _card(path: Path) -> dict[str, Any]:
-    """The card in the header of a .safetensors file, read without torch: the header's length, then JSON."""
-    if not path.exists():
-        return {}
-    try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, HEADER_BYTES)))
-        return dict(json.loads(header.get("__metadata__", {}).get("card", "{}")))
-    except (ValueError, AttributeError):
-        raise DataError(f"{path} has no header that can be read; train this split again.") from None
 
 
 def _csv(path: Path, needed: Sequence[str]) -> pd.DataFrame | None:

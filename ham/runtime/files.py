@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,6 +59,24 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and value != value:
         return None
     return value
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """``target`` becomes a second name of ``source``, or a copy where the file system has none; what stood there goes.
+
+    For files that are replaced and never written in place, as all of ours are.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem}-link{target.suffix}")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        with written(target) as copied:
+            shutil.copyfile(source, copied)
+        return
+    os.utime(temporary)  # as new as a copy: what is made from older files than its inputs would be made again
+    temporary.replace(target)
 
 
 def sha256(path: Path | str) -> str:

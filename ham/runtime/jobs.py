@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ham.errors import HamError
-from ham.runtime.provenance import check_source
+from ham.runtime.stages import check_source
 
 
 @contextmanager
-def job(snakemake: Any, module: str | None = None) -> Iterator[None]:
+def job(snakemake: Any, stage: str | None = None) -> Iterator[None]:
     """Log a job to its log file with times, and to the terminal with its rule and wildcards.
 
     A HamError ends the job with its one sentence; anything else is our mistake and leaves its traceback in the log.
-    ``module`` does the work: its source digest must be the one that the workflow planned with (``params.code``).
+    The code of ``stage`` (:mod:`ham.runtime.stages`) must be the one that the workflow planned with (``params.code``).
     """
     log = logging.getLogger("ham")
     log.setLevel(logging.INFO)
@@ -31,8 +31,8 @@ def job(snakemake: Any, module: str | None = None) -> Iterator[None]:
         handler.setFormatter(logging.Formatter(form, "%Y-%m-%d %H:%M:%S"))
         log.addHandler(handler)
     try:
-        if module is not None:
-            check_source(snakemake.params.code, module)
+        if stage is not None:
+            check_source(snakemake.params.code, stage)
         yield
     except HamError as error:
         log.error("%s", error)

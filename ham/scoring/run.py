@@ -12,13 +12,12 @@ import pandas as pd
 from ham.datasets.dataset import Dataset
 from ham.datasets.list_counts import ListCounts
 from ham.errors import DataError
-from ham.model import weights
+from ham.model.card import Card
 from ham.model.metrics import Overlap
 from ham.runtime.files import sha256, write_json, written
 from ham.scoring import classification, floors, localization
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair, masks, pairs
-from ham.training.settings import TrainingSettings
 
 log = logging.getLogger("ham")
 
@@ -40,8 +39,8 @@ def score(
     ``split`` names dataset, experiment, variant and split; ``test``, ``test_boxes`` and ``train_boxes`` name lists.
     """
     dataset = Dataset.open(dataset_folder)
-    card = weights.load(checkpoint)[1]
-    training = TrainingSettings.model_validate_json(card["settings"])
+    card = Card.read(checkpoint)
+    training = card.model
     predicted = _predictions(predictions)
     boxed_images = dataset.listed(test_boxes) if test_boxes else []
     absent = [image for image in (*dataset.listed(test), *boxed_images) if image not in predicted.index]
@@ -69,7 +68,7 @@ def score(
         "counts": _counts(dataset, test, test_boxes, probabilities, pair_table),
         "lists": {"test": test, "test_boxes": test_boxes},
         "certainty": settings.certainty,
-        "store": card.get("store"),  # side in pixels of the image store that was tested on; null: the image files
+        "store": card.store,  # side in pixels of the image store that was tested on; null: the image files
         "location_prior_from": "training boxes" if known else "boxes of other test patients",
         "classification": classification.rows(probabilities, dataset.findings, settings),
         "localization": localization.rows(pair_table, dataset.findings, boxed, settings) if tested else [],

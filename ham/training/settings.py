@@ -39,6 +39,11 @@ class TrainingSettings(ModelSettings):
     checkpoint: Checkpoint = Field(
         "best-auc", description="which weights are tested: last, or the best of an epoch on the validation lists"
     )
+    keep_optimizer: bool = Field(
+        True,
+        description="keep what a finished training needs to go on, so that more epochs can follow (not under poly, "
+        "whose rate depends on their number); false: a third of the room",
+    )
     refined_boxes: bool = Field(False, description="train on box masks refined by the dense CRF")
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()

@@ -1,34 +1,102 @@
 """What a training keeps so that it can go on after any interruption, and knows when it is done.
 
-The state lies in a folder that Snakemake does not manage (it deletes outputs before each attempt), is written whole or
-not at all, and carries the fingerprint of the run: a folder with another fingerprint is emptied.
+::
+
+    results/.resume/<dataset>/<experiment>/<variant>/<split>/
+        lock                    held while a process trains
+        history.csv             the epochs so far, for people who watch
+        current/state.json      the last finished epoch: what it was made from, history, which epoch is which checkpoint
+        current/epoch-7.safetensors     weights of an epoch that is a checkpoint; several checkpoints may be one epoch
+        current/optimizer-7.pt  needed to go on
+        superseded/<identity>-<epoch>/  earlier states of the same form, whose settings, code or data were others
+
+The folder is not Snakemake's, which deletes outputs before each attempt. A state is written whole or not at all:
+state.json comes last and names the other files. Nothing finished is deleted: a state that does not fit is set aside,
+and comes back when settings, code and data are again what they were.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ham.errors import ResumeError
-from ham.runtime.files import write_text, written
+from ham.runtime.files import link_or_copy, sha256, write_json, write_text
+from ham.training.ingredients import Ingredients, differences
 
 log = logging.getLogger("ham")
+FORM = 1  # of state.json
+FORMER_STATE = "state.pt"  # of ham 0.1, beside last.safetensors and best-*.safetensors
+
+
+@dataclass(frozen=True)
+class State:
+    """A training after its last finished epoch.
+
+    ``planned``: epochs that were asked for then. ``checkpoints``: checkpoint to epoch; ``files``: epoch to SHA-256 of
+    its weights. ``optimizer``: SHA-256 of the optimizer's file, None where it was dropped. ``adopted``: what was said
+    not to matter since, with the commit that said so.
+    """
+
+    ingredients: Ingredients
+    epoch: int
+    planned: int
+    checkpoints: Mapping[str, int]
+    files: Mapping[str, str]
+    best: Mapping[str, float]
+    history: list[dict[str, Any]]
+    seconds: float
+    facts: Mapping[str, Any]
+    optimizer: str | None = None
+    adopted: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def identity(self) -> str:
+        """Of the ingredients: states of one identity are epochs of one training."""
+        return self.ingredients.identity
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has all epochs that were asked for."""
+        return self.epoch >= self.planned
+
+    def plain(self) -> dict[str, Any]:
+        """As it stands in state.json."""
+        return {"form": FORM, **asdict(self)}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> State:
+        """From :meth:`plain`; KeyError, TypeError or ValueError for what is none."""
+        rest = {name: value for name, value in values.items() if name != "form"}
+        if values["form"] != FORM:
+            raise ValueError(f"form {values['form']}")
+        return cls(**{**rest, "ingredients": Ingredients.of(rest["ingredients"])})
 
 
 class Resume:
     """The resume folder of one run."""
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
-        self.folder, self.fingerprint = folder, fingerprint
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.current = folder / "current"
+        self.superseded = folder / "superseded"
+        self.former = self.superseded / "ham-0.1"
+
+    @classmethod
+    def of_output(cls, output: Path) -> Resume:
+        """Of the outputs ``results/<dataset>/<experiment>/<variant>/<split>``."""
+        results = output.parents[3]
+        return cls(results / ".resume" / output.relative_to(results))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -51,38 +119,154 @@ class Resume:
             lock.flush()
             yield
 
-    def load(self) -> dict[str, Any] | None:
-        """The state of the last finished epoch, or None; whatever belongs to another run is removed."""
-        path = self.folder / "state.pt"
-        if not path.exists():
-            self._empty()
-            return None
-        try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch raises half a dozen kinds for a damaged file
-            log.warning("%s cannot be read (%s): starting at the first epoch", path, type(error).__name__)
-            state = {}
-        if state.get("fingerprint") == self.fingerprint:
-            return state
-        if state:
-            log.info("settings, code or data changed since %s: starting at the first epoch", path)
-        self._empty()
-        return None
+    def read(self) -> State | None:
+        """The current state as it is, whatever it was made from; None where there is none that can be read."""
+        return read_state(self.current)
 
-    def _empty(self) -> None:
-        for old in self.folder.iterdir():
-            if old.name != "lock":
-                shutil.rmtree(old) if old.is_dir() else old.unlink()
+    def find(self, wanted: Ingredients) -> State | None:
+        """Make the current state the one to go on from, and return it; None: start at the first epoch.
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Keep ``state`` as the last finished epoch's."""
-        with written(self.folder / "state.pt") as temporary:
-            torch.save({**state, "fingerprint": self.fingerprint}, temporary)
+        Of all states that are kept, the one of the same identity with the most epochs, but not more than are asked for.
+        What stood there is set aside. To be called while :meth:`locked`.
+        """
+        self._move_former_release()
+        candidates = {folder: state for folder in self._kept() if (state := self._usable(folder, wanted))}
+        chosen = max(candidates, key=lambda folder: candidates[folder].epoch, default=None)
+        if chosen != self.current:
+            self._set_aside(wanted)
+            if chosen is not None:
+                chosen.replace(self.current)
+        state = candidates[chosen] if chosen is not None else None
+        if state is not None and state.finished and state.epoch < wanted.epochs:
+            self._copy_finished(state)  # its results are what they were, whatever becomes of further epochs
+        self._tell()
+        return state
+
+    def optimizer(self, state: State) -> Path:
+        """Where the optimizer of a state lies."""
+        return self.current / f"optimizer-{state.epoch}.pt"
+
+    def weights(self, epoch: int) -> Path:
+        """Where the weights of an epoch lie that is a checkpoint."""
+        return weights_of(self.current, epoch)
+
+    def keep(self, state: State) -> State:
+        """Write state.json over weights and optimizer that are written, drop what it does not name; as written."""
+        named = {str(epoch): self.weights(epoch) for epoch in sorted({state.epoch, *state.checkpoints.values()})}
+        optimizer = self.optimizer(state)
+        files = {epoch: state.files.get(epoch) or sha256(path) for epoch, path in named.items()}
+        state = replace(state, files=files, optimizer=sha256(optimizer) if optimizer.is_file() else None)
+        write_json(self.current / "state.json", state.plain())
+        kept = {"state.json", optimizer.name, *(path.name for path in named.values())}
+        for old in self.current.iterdir():
+            if old.name not in kept:
+                old.unlink()
+        return state
 
     def save_history(self, text: str) -> None:
         """The history so far, for people who watch."""
         write_text(self.folder / "history.csv", text)
 
-    def checkpoint(self, name: str) -> Path:
-        """Path of the weights called ``name``."""
-        return self.folder / f"{name}.safetensors"
+    def drop_optimizer(self, state: State) -> State:
+        """A finished state without what going on would need."""
+        self.optimizer(state).unlink(missing_ok=True)
+        return self.keep(state)
+
+    def _tell(self) -> None:
+        """One line on the states that are set aside and the room they take."""
+        states = [folder for folder in self._kept() if folder != self.current]
+        if states:
+            size = sum(path.stat().st_size for folder in states for path in folder.iterdir())
+            counted = f"{len(states)} earlier state{'s' * (len(states) > 1)} of this training"
+            log.info("%s in %s (%.0f MB): remove what you do not need", counted, self.superseded, size / 1e6)
+
+    def _kept(self) -> list[Path]:
+        """All folders of states, the current one first."""
+        aside = sorted(self.superseded.glob("[!.]*")) if self.superseded.is_dir() else []
+        return [folder for folder in (self.current, *aside) if folder.is_dir()]
+
+    def _usable(self, folder: Path, wanted: Ingredients) -> State | None:
+        """The state of ``folder``, if epochs up to the last that is ``wanted`` can be had from it."""
+        state = read_state(folder)
+        if state is None or state.identity != wanted.identity or state.epoch > wanted.epochs:
+            return None
+        if state.epoch < wanted.epochs and state.optimizer is None:
+            log.info(
+                "%s: epoch %d stands there without its optimizer (training.keep_optimizer: false), so no further epoch "
+                "can follow it",
+                folder,
+                state.epoch,
+            )
+            return None
+        damaged = _damaged(folder, state, state.epoch < wanted.epochs)
+        if damaged:
+            log.warning("%s is damaged or was changed: this state cannot be used", damaged)
+            return None
+        return state
+
+    def _set_aside(self, wanted: Ingredients) -> None:
+        """Move the current state away and say why; what holds no finished epoch goes."""
+        if not (self.current / "state.json").is_file():
+            shutil.rmtree(self.current, ignore_errors=True)
+            return
+        state = read_state(self.current)
+        if state is not None and state.identity != wanted.identity:
+            log.info("settings, code or data changed since %s, which is set aside:", self.current)
+            for line in differences(state.ingredients, wanted):
+                log.info("  %s", line)
+            if wanted.settings["schedule"]["name"] == "poly":
+                log.info("  under schedule poly the learning rate depends on epochs: other epochs start at the first")
+        place = self._place_of(state) if state is not None else self.superseded / f"unreadable-{time.time_ns()}"
+        if place.is_dir():
+            shutil.rmtree(place)
+        place.parent.mkdir(exist_ok=True)
+        self.current.replace(place)
+
+    def _copy_finished(self, state: State) -> None:
+        """Set a copy of the current state aside that shares its files, all but the optimizer's."""
+        target = self._place_of(state)
+        temporary = target.with_name(f".{target.name}")
+        for old in (temporary, target):
+            shutil.rmtree(old, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        for epoch in state.files:
+            link_or_copy(self.weights(int(epoch)), weights_of(temporary, int(epoch)))
+        write_json(temporary / "state.json", replace(state, optimizer=None).plain())
+        temporary.replace(target)
+
+    def _move_former_release(self) -> None:
+        """What ham 0.1 left lies flat in the folder; it is set aside, for ``ham adopt`` to take over."""
+        if not (self.folder / FORMER_STATE).is_file():
+            return
+        self.former.mkdir(parents=True, exist_ok=True)
+        for path in [*self.folder.glob("*.safetensors"), self.folder / FORMER_STATE]:  # the state last
+            path.replace(self.former / path.name)
+        log.info("%s is of an older ham: ham adopt takes it over where only the code changed", self.former)
+
+    def _place_of(self, state: State) -> Path:
+        return self.superseded / f"{state.identity[:12]}-{state.epoch}"
+
+
+def read_state(folder: Path) -> State | None:
+    """The state of a folder, None where there is none or it cannot be read."""
+    path = folder / "state.json"
+    try:
+        return State.of(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("%s cannot be read (%s): this state cannot be used", path, error)
+        return None
+
+
+def weights_of(folder: Path, epoch: int) -> Path:
+    """Where a state's folder has the weights of an epoch."""
+    return folder / f"epoch-{epoch}.safetensors"
+
+
+def _damaged(folder: Path, state: State, with_optimizer: bool) -> Path | None:
+    """The first file of a state that is not what was written."""
+    files = {weights_of(folder, int(epoch)): digest for epoch, digest in state.files.items()}
+    if with_optimizer and state.optimizer:
+        files[folder / f"optimizer-{state.epoch}.pt"] = state.optimizer
+    return next((path for path, digest in files.items() if not path.is_file() or sha256(path) != digest), None)

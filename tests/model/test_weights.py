@@ -11,12 +11,16 @@ import torchvision
 from golden import reference_inputs
 
 from ham.errors import WeightsError
-from ham.model import weights
+from ham.model import pretrained, weights
+from ham.model.card import Card
 from ham.model.network import HierarchicalAttentionNetwork
+from ham.model.published_weights import import_weights
 from ham.settings import NetworkSettings
 from ham.training.settings import TrainingSettings
 
 SMALL = TrainingSettings(network=NetworkSettings(architecture="resnet18", pretrained=None))
+
+CARD = Card(findings=("a", "b", "c"), settings=SMALL.plain(), epoch=3)
 
 
 def network(**options: object) -> HierarchicalAttentionNetwork:
@@ -35,7 +39,7 @@ def test_a_file_in_torchvisions_format_fills_stem_and_layers(
     started = network(pooling=pooling, downsampling=downsampling)
     head = started.model.cls_fc.weight.clone()
     options = {"architecture": "resnet18", "pretrained": str(tmp_path / "resnet18.pth")}
-    weights.start(started, NetworkSettings.of(options))
+    pretrained.start(started, NetworkSettings.of(options))
     own = started.model.state_dict()
     for name in ("conv1.weight", "layer1.0.conv1.weight", "layer4.1.bn2.running_var", "layer2.0.downsample.0.weight"):
         assert torch.equal(own[name], state[name]), name
@@ -45,7 +49,7 @@ def test_a_file_in_torchvisions_format_fills_stem_and_layers(
 def test_weights_of_another_architecture_are_refused_and_named(tmp_path: Path) -> None:
     torch.save(torchvision.models.resnet34().state_dict(), tmp_path / "resnet34.pth")
     with pytest.raises(WeightsError, match=r"another network: .*layer1\.2\..* is not in the network"):
-        weights.start(network(), NetworkSettings(architecture="resnet18", pretrained=str(tmp_path / "resnet34.pth")))
+        pretrained.start(network(), NetworkSettings(architecture="resnet18", pretrained=str(tmp_path / "resnet34.pth")))
 
 
 @pytest.mark.parametrize("content", [None, b"not weights"])
@@ -54,21 +58,21 @@ def test_a_missing_or_damaged_file_is_one_sentence(tmp_path: Path, content: byte
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(WeightsError, match=str(path)):
-        weights.start(network(), NetworkSettings(architecture="resnet18", pretrained=str(path)))
+        pretrained.start(network(), NetworkSettings(architecture="resnet18", pretrained=str(path)))
 
 
 def test_a_checkpoint_comes_back_with_its_card_and_the_same_bytes(tmp_path: Path) -> None:
     state = network().state_dict()
     for name in ("one", "two"):
-        weights.save(tmp_path / name, state, {"findings": ["a", "b", "c"]})
+        weights.save(tmp_path / name, state, CARD)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-    loaded, card = weights.load(tmp_path / "one")
-    assert card == {"findings": ["a", "b", "c"]}
+    loaded = weights.load(tmp_path / "one")
+    assert Card.read(tmp_path / "one") == CARD
     assert all(torch.equal(loaded[name], state[name]) for name in state)
 
 
 def test_a_checkpoint_that_was_cut_off_is_one_sentence(tmp_path: Path) -> None:
-    weights.save(tmp_path / "whole", network().state_dict(), {})
+    weights.save(tmp_path / "whole", network().state_dict(), CARD)
     (tmp_path / "cut").write_bytes((tmp_path / "whole").read_bytes()[:1000])
     with pytest.raises(WeightsError, match="cut: not a checkpoint"):
         weights.load(tmp_path / "cut")
@@ -94,18 +98,18 @@ def test_a_published_checkpoint_imports_exports_and_imports_bit_for_bit(
 ) -> None:
     first, second, back = tmp_path / "1.safetensors", tmp_path / "2.safetensors", tmp_path / "back.pth"
     source = saved(tmp_path / "published.pth", published)
-    weights.import_weights(source, first, SMALL)
+    import_weights(source, first, SMALL)
     weights.export_weights(first, back, published=True)
-    weights.import_weights(back, second, SMALL)
+    import_weights(back, second, SMALL)
     exported = torch.load(back, weights_only=True)
     assert exported.keys() == published.keys()
-    (one, card), (two, _) = weights.load(first), weights.load(second)
+    one, two, card = weights.load(first), weights.load(second), Card.read(first)
     for name, value in published.items():
         for found in (exported[name], one[name.removeprefix("module.")], two[name.removeprefix("module.")]):
             assert found.dtype == value.dtype
             assert torch.equal(found, value), name
-    assert card["findings"] == list(reference_inputs.CLASSES)
-    assert TrainingSettings.model_validate_json(card["settings"]).network == SMALL.network
+    assert card.findings == tuple(reference_inputs.CLASSES)
+    assert card.model.network == SMALL.network
     weights.fill(HierarchicalAttentionNetwork(14, SMALL.network), one, first)
 
 
@@ -120,8 +124,8 @@ def test_other_forms_of_the_same_weights_are_read_alike(
         "without counters": {name: value for name, value in published.items() if not name.endswith("tracked")},
     }
     source = saved(tmp_path / "published.pth", content[form])
-    weights.import_weights(source, tmp_path / "out.safetensors", SMALL)
-    state, _ = weights.load(tmp_path / "out.safetensors")
+    import_weights(source, tmp_path / "out.safetensors", SMALL)
+    state = weights.load(tmp_path / "out.safetensors")
     assert state.keys() == bare.keys()
     assert all(torch.equal(state[name], bare[name]) for name in bare if not name.endswith("tracked"))
 
@@ -133,7 +137,7 @@ def test_every_key_and_shape_that_differs_is_named(tmp_path: Path, published: di
     wrong["module.model.cls_fc.weight"] = torch.zeros(8, 512)
     source = saved(tmp_path / "wrong.pth", wrong)
     with pytest.raises(WeightsError) as caught:
-        weights.import_weights(source, tmp_path / "out.safetensors", SMALL)
+        import_weights(source, tmp_path / "out.safetensors", SMALL)
     for said in (
         "model.fa_layer.fa.gamma is missing",
         "model.extra.weight is not in the network",
@@ -150,19 +154,17 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
     source = saved(tmp_path / "hostile.pth", {"state_dict": Hostile()})
     with pytest.raises(WeightsError, match="more than weights"):
-        weights.import_weights(source, tmp_path / "out.safetensors", SMALL)
+        import_weights(source, tmp_path / "out.safetensors", SMALL)
     assert not (tmp_path / "ran").exists()
 
 
 def test_a_checkpoint_of_ham_is_taken_with_its_own_card(tmp_path: Path, published: dict[str, torch.Tensor]) -> None:
     own = tmp_path / "own.safetensors"
-    weights.import_weights(saved(tmp_path / "published.pth", published), own, SMALL)
-    weights.import_weights(
-        own, tmp_path / "taken.safetensors", TrainingSettings()
-    )  # the paper's resnet50 plays no part
+    import_weights(saved(tmp_path / "published.pth", published), own, SMALL)
+    import_weights(own, tmp_path / "taken.safetensors", TrainingSettings())  # the paper's resnet50 plays no part
     assert (tmp_path / "taken.safetensors").read_bytes() == own.read_bytes()
     with pytest.raises(WeightsError, match="its findings are"):
-        weights.import_weights(own, tmp_path / "other.safetensors", SMALL, findings=("Mass",))
+        import_weights(own, tmp_path / "other.safetensors", SMALL, findings=("Mass",))
 
 
 def test_imagenet_weights_without_a_network_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,4 +172,4 @@ def test_imagenet_weights_without_a_network_are_one_sentence(tmp_path: Path, mon
     for name in ("http_proxy", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
     with pytest.raises(WeightsError, match=r"resnet18 could not be fetched .* set training\.network\.pretrained"):
-        weights.start(network(), NetworkSettings(architecture="resnet18", pretrained="imagenet"))
+        pretrained.start(network(), NetworkSettings(architecture="resnet18", pretrained="imagenet"))

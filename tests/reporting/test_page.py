@@ -162,7 +162,7 @@ def test_settings_are_read_from_the_card_of_the_weights_where_run_json_has_none(
 ) -> None:
     split = make_split()
     header = json.dumps(
-        {"__metadata__": {"card": json.dumps({"settings": json.dumps({"checkpoint": "last"})})}}
+        {"__metadata__": {"card": json.dumps({"findings": ["Mass"], "settings": {"checkpoint": "last"}})}}
     ).encode()
     (split / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     page.write_page(tmp_path, dataset, [split], [], [], [], tmp_path / "x.html", SETTINGS)

@@ -16,9 +16,9 @@ from ham.model.losses import alone, hierarchical_losses
 from ham.model.network import HierarchicalAttentionNetwork
 from ham.samples import Supervision
 from ham.settings import LossSettings, LossWeights, NetworkSettings
-from ham.training.loop import make_optimizer
 from ham.training.parallel import total
 from ham.training.settings import OptimizerSettings
+from ham.training.step import make_optimizer
 
 STEPS, HALF = 3, 3  # six images a batch
 # All terms of about one size: the published 0.001 would hide a wrong map loss behind a tolerance.

@@ -16,8 +16,10 @@ import torchvision
 
 from ham.errors import ResumeError
 from ham.model import weights
+from ham.model.card import Card
 from ham.settings import NetworkSettings
-from ham.training.loop import Lists, resume_folder, train
+from ham.training.batches import Lists, Sources
+from ham.training.run import train
 from ham.training.settings import TrainingSettings
 from ham.training.state import Resume
 
@@ -38,7 +40,11 @@ def output(base: Path) -> Path:
 
 def run(phantom: Path, base: Path, settings: TrainingSettings = SETTINGS, code: str = "code") -> None:
     torch.set_num_threads(1)
-    train(phantom, LISTS, settings, output(base), code)
+    train(Sources(phantom, LISTS), settings, output(base), {"ham.model.losses": code})
+
+
+def resume_folder(output: Path) -> Path:
+    return Resume.of_output(output).folder
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +59,8 @@ def test_it_writes_what_the_contract_says(whole: Path) -> None:
     folder = output(whole)
     names = {path.name for path in (folder / "checkpoints").iterdir()}
     assert names == {f"{name}.safetensors" for name in ("last", "best-auc", "best-t-iou", "best-t-ior")}
-    state, card = weights.load(folder / "model.safetensors")
-    assert card["checkpoint"] == "last"
-    assert card["epoch"] == 3
-    assert len(state) > 100
+    assert Card.read(folder / "model.safetensors").epoch == 3
+    assert len(weights.load(folder / "model.safetensors")) > 100
     history = (folder / "history.csv").read_text().splitlines()
     assert len(history) == 1 + 3
     assert json.loads((folder / "run.json").read_text())["epochs"] == 3
@@ -78,7 +82,7 @@ def test_a_killed_training_ends_with_the_same_weights(
     child.join()
     assert not output(tmp_path).exists() or not (output(tmp_path) / "model.safetensors").exists()
     run(phantom, tmp_path)
-    one, other = (weights.load(output(base) / "model.safetensors")[0] for base in (whole, tmp_path))
+    one, other = (weights.load(output(base) / "model.safetensors") for base in (whole, tmp_path))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
@@ -105,7 +109,7 @@ def test_state_of_another_run_is_not_continued(
             run(phantom, tmp_path, short.model_copy(update={"seed": 1}))
         else:
             run(phantom, tmp_path, short, code="other")
-    assert "starting at the first epoch" in caplog.text
+    assert {"settings": "settings: training.seed 0 -> 1", "code": "code: ham.model.losses"}[change] in caplog.text
     assert "epoch 1 of 1" in caplog.text
 
 
@@ -125,16 +129,16 @@ def test_other_weights_in_the_file_to_start_from_are_another_training(
 
 
 def test_a_damaged_state_is_started_again(phantom: Path, whole: Path, tmp_path: Path) -> None:
-    folder = resume_folder(output(tmp_path))
+    folder = resume_folder(output(tmp_path)) / "current"
     folder.mkdir(parents=True)
-    (folder / "state.pt").write_bytes(b"PK\x03\x04 cut off")
+    (folder / "state.json").write_bytes(b'{"form": 1, "epoch": 3')
     run(phantom, tmp_path)
-    one, other = (weights.load(output(base) / "model.safetensors")[0] for base in (whole, tmp_path))
+    one, other = (weights.load(output(base) / "model.safetensors") for base in (whole, tmp_path))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_a_second_training_of_the_same_split_is_refused(tmp_path: Path) -> None:
-    first, second = Resume(tmp_path, "a"), Resume(tmp_path, "a")
+    first, second = Resume(tmp_path), Resume(tmp_path)
     with (
         first.locked(),
         pytest.raises(ResumeError, match=r"in use by another training \(host .*, process"),

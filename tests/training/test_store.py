@@ -12,11 +12,12 @@ import torch
 
 from ham.datasets.image_store import write_store
 from ham.errors import WeightsError
-from ham.model import weights
+from ham.model.card import Card
 from ham.predicting.run import predict
 from ham.predicting.settings import PredictionSettings
 from ham.settings import NetworkSettings
-from ham.training.loop import Lists, train
+from ham.training.batches import Lists, Sources
+from ham.training.run import train
 from ham.training.settings import TrainingSettings
 
 LISTS = Lists("Main/fold1/train_0.5_0.8", "bbox/fold1/train_0.8", "Main/fold1/test_0_0.2", "bbox/fold1/test")
@@ -52,11 +53,11 @@ def test_it_is_another_training_that_says_so_and_is_tested_on_its_store(
     for store, said in ((None, "epoch 1 of 1"), (header, "epoch 1 of 1"), (header, "already trained")):
         caplog.clear()
         with caplog.at_level(logging.INFO, "ham"):
-            train(phantom, LISTS, SETTINGS, output, "code", store=store)
+            train(Sources(phantom, LISTS, store=store), SETTINGS, output, {"code": "1"})
         assert said in caplog.text
         side = 40 if store else None
         assert json.loads((output / "run.json").read_text())["store"] == side
-        assert weights.load(output / "model.safetensors")[1]["store"] == side
+        assert Card.read(output / "model.safetensors").store == side
         if store is None:  # pixels come from where the training had them, whatever is configured now
             pd.testing.assert_frame_equal(predicted(phantom, tmp_path, None), predicted(phantom, tmp_path, header))
     predicted(phantom, tmp_path, header)

@@ -12,9 +12,9 @@ from ham.model.losses import hierarchical_losses
 from ham.model.network import HierarchicalAttentionNetwork
 from ham.samples import Supervision
 from ham.settings import LossSettings, NetworkSettings
-from ham.training.loop import make_optimizer
 from ham.training.schedule import learning_rate
 from ham.training.settings import OptimizerSettings, ScheduleSettings
+from ham.training.step import make_optimizer
 
 TRAJECTORIES = golden("trajectories")
 RATES = {"adam": 1e-3, "sgd": 1e-2, "rmsprop": 1e-4}

@@ -13,7 +13,7 @@ if DATASET.drawn:
         threads: 16
         params:
             settings=CONFIG.data.phantom.plain(),
-            code=source_digest("ham.phantom.chexpert_distribution"),
+            code=digest("draw_chexpert_phantom"),
         message:
             "Drawing a phantom in CheXpert's layout"
         script:
@@ -67,7 +67,7 @@ rule convert_chexpert:
     params:
         description=DATASET.plain(),
         data=CONFIG.data.model_dump(mode="json", include={"folder", "uncertain", "partial", "folds"}),
-        code=source_digest("ham.datasets.sources.chexpert"),
+        code=digest("convert_chexpert"),
     message:
         f"Converting {CONFIG.dataset}: tables, boxes, image sizes"
     script:

@@ -9,7 +9,8 @@ sys.path.insert(0, str(ROOT))
 
 from ham import config as configuration
 from ham.errors import HamError
-from ham.runtime.provenance import files_digest, source_digest
+from ham.runtime.provenance import files_digest
+from ham.runtime.stages import digest
 from snakemake.exceptions import WorkflowError
 
 try:

@@ -14,7 +14,7 @@ rule draw_phantom:
     threads: 16
     params:
         settings=CONFIG.data.phantom.plain(),
-        code=source_digest("ham.phantom.nih_distribution"),
+        code=digest("draw_phantom"),
     message:
         "Drawing the phantom data set"
     script:
@@ -110,7 +110,7 @@ rule check_images:
         "../../envs/environment.yaml"
     threads: 4 if ARCHIVES else 16
     params:
-        code=source_digest("ham.datasets.acquire.check"),
+        code=digest("check_images"),
     message:
         "Checking the images of {wildcards.part}"
     script:
@@ -147,7 +147,7 @@ rule convert:
         description=DATASET.plain(),
         partial=CONFIG.data.partial,
         folds=CONFIG.data.folds.plain(),
-        code=source_digest(f"ham.datasets.sources.{DATASET.source}"),
+        code=digest(f"convert_{DATASET.source}"),
     message:
         f"Converting tables and lists of {CONFIG.dataset}"
     script:

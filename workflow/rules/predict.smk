@@ -19,7 +19,7 @@ rule predict:
     params:
         settings=CONFIG.prediction.plain(),
         lists=lists("test", "test_boxes"),
-        code=source_digest("ham.predicting.run"),
+        code=digest("predict"),
     message:
         "Testing {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"
     script:

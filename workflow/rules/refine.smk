@@ -13,7 +13,7 @@ rule refine:
     threads: 16
     params:
         settings=CONFIG.refinement.plain(),
-        code=source_digest("ham.refinement.crf"),
+        code=digest("refine"),
     message:
         "Refining the training boxes of {wildcards.dataset} by dense CRF"
     script:

@@ -19,7 +19,7 @@ rule table:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        code=source_digest("ham.reporting.tables"),
+        code=digest("table"),
         shipped=SHIPPED,
     message:
         "Tables of {wildcards.experiment}"
@@ -43,7 +43,7 @@ rule leakage:
         "../../envs/environment.yaml"
     params:
         splits=CONFIG.runs(),
-        code=source_digest("ham.scoring.leakage"),
+        code=digest("leakage"),
     message:
         "Counting what training has seen of the test images of {wildcards.dataset}"
     script:
@@ -85,7 +85,7 @@ rule experiment_figures:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        code=source_digest("ham.reporting.figures"),
+        code=digest("figures"),
         shipped=SHIPPED,
     message:
         "Figures of {wildcards.experiment}"
@@ -110,7 +110,7 @@ rule experiment_gallery:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        code=source_digest("ham.reporting.gallery"),
+        code=digest("gallery"),
     message:
         "Attention maps of {wildcards.experiment}, {wildcards.variant}"
     script:
@@ -139,7 +139,7 @@ rule report_page:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        code=source_digest("ham.reporting.page"),
+        code=digest("report_page"),
         shipped=SHIPPED,
     message:
         "Report of {wildcards.dataset}"

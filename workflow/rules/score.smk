@@ -20,7 +20,7 @@ rule score:
     params:
         settings=CONFIG.scoring.plain(),
         lists=lists("test", "test_boxes", "train_boxes"),
-        code=source_digest("ham.scoring.run"),
+        code=digest("score"),
     message:
         "Scoring {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"
     script:

@@ -16,7 +16,7 @@ if CONFIG.data.store:
         threads: 16
         params:
             side=CONFIG.data.store,
-            code=source_digest("ham.datasets.image_store"),
+            code=digest("store"),
         message:
             f"Decoding and resizing the images of {CONFIG.dataset} once"
         script:

@@ -28,7 +28,7 @@ rule train:
     params:
         settings=training_settings,
         lists=lists("train", "train_boxes", "validation", "validation_boxes"),
-        code=source_digest("ham.training.loop"),
+        code=digest("train"),
     message:
         "Training {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"
     script:

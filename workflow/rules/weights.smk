@@ -28,7 +28,7 @@ rule import_weights:
         "../../envs/environment.yaml"
     params:
         settings=training_settings,
-        code=source_digest("ham.model.weights"),
+        code=digest("import_weights"),
     message:
         "Reading the weights of {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"
     script:

@@ -6,13 +6,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    source = f"ham.datasets.sources.{snakemake.params.description['source']}"
-    with job(snakemake, source):
+    source = snakemake.params.description["source"]
+    with job(snakemake, f"convert_{source}"):
         from ham.datasets.description import Description
         from ham.datasets.settings import FoldSettings
 
         folder = Path(snakemake.output.dataset).parent
-        import_module(source).convert(
+        import_module(f"ham.datasets.sources.{source}").convert(
             folder,
             Description.of(snakemake.params.description),
             folder / ".sources",

@@ -5,7 +5,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.datasets.sources.chexpert"):
+    with job(snakemake, "convert_chexpert"):
         from ham.datasets.description import Description
         from ham.datasets.settings import DataSettings
         from ham.datasets.sources.chexpert import convert

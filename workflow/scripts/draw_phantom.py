@@ -5,7 +5,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.phantom.nih_distribution"):
+    with job(snakemake, "draw_phantom"):
         from ham.datasets.settings import PhantomSettings
         from ham.phantom.nih_distribution import write_distribution
 

@@ -5,9 +5,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.model.weights"):
+    with job(snakemake, "import_weights"):
         from ham.datasets.dataset import Dataset
-        from ham.model.weights import import_weights
+        from ham.model.published_weights import import_weights
         from ham.training.settings import TrainingSettings
 
         import_weights(

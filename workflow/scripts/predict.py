@@ -5,7 +5,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.predicting.run"):
+    with job(snakemake, "predict"):
         from ham.predicting.run import predict
         from ham.predicting.settings import PredictionSettings
 

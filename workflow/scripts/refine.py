@@ -5,7 +5,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.refinement.crf"):
+    with job(snakemake, "refine"):
         from ham.refinement.crf import write_refined
         from ham.refinement.settings import RefinementSettings
 

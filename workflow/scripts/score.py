@@ -5,7 +5,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.scoring.run"):
+    with job(snakemake, "score"):
         from ham.scoring.run import score
         from ham.scoring.settings import ScoringSettings
 

@@ -5,7 +5,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.reporting.tables"):
+    with job(snakemake, "table"):
         from ham.reporting.settings import ReportingSettings
         from ham.reporting.tables import write_tables
 

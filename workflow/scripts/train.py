@@ -5,18 +5,23 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from ham.runtime.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake, "ham.training.loop"):
-        from ham.training.loop import Lists, train
+    with job(snakemake, "train"):
+        from ham.runtime.stages import code_of
+        from ham.training.batches import Lists, Sources
+        from ham.training.run import train
         from ham.training.settings import TrainingSettings
 
+        given = snakemake.input
         train(
-            Path(snakemake.input.dataset).parent,
-            Lists(**snakemake.params.lists),
+            Sources(
+                Path(given.dataset).parent,
+                Lists(**snakemake.params.lists),
+                refined=Path(given.refined) if given.refined else None,
+                store=Path(given.store) if given.store else None,
+            ),
             TrainingSettings.of(snakemake.params.settings),
             Path(snakemake.output.model).parent,
-            snakemake.params.code,
-            refined=Path(snakemake.input.refined) if snakemake.input.refined else None,
-            store=Path(snakemake.input.store) if snakemake.input.store else None,
+            code_of("train"),
             gpus=snakemake.resources.gpu,
             threads=snakemake.threads,
         )

@@ -1,0 +1,96 @@
+"""The card of a checkpoint: what its weights are, in the header of the ``.safetensors`` file.
+
+One type, one reader, one writer. Light: a card is read without torch and without the weights behind it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError
+
+from ham.errors import WeightsError
+from ham.settings import ModelSettings, Settings, described
+
+VERSION = 2  # of the card's form; 1 had no number, and its settings were a text of JSON
+KEY = "card"  # in the header's metadata
+LARGEST_HEADER = 100_000_000  # bytes; what the format itself allows
+LICENCE_NOTE = "For research. Not a medical device, not for clinical use."
+
+
+class Card(Settings):
+    """What is known of trained weights: enough to open the network, and to say where it came from."""
+
+    version: int = Field(VERSION, ge=1, description="of the card's form")
+    findings: tuple[str, ...] = Field(min_length=1, description="the network's outputs, in their order")
+    settings: dict[str, Any] = Field(description="training settings in full; a network is opened with part of them")
+    dataset: str | None = Field(None, description="name of the data set that it was trained on")
+    epoch: int | None = Field(None, description="of the training, from 1")
+    store: int | None = Field(None, description="side in pixels of the image store trained on; null: image files")
+    fingerprint: str | None = Field(None, description="of settings, code and data of the training")
+    imported: dict[str, Any] | None = Field(None, description="file and sha256, where the weights came from elsewhere")
+    versions: dict[str, str] = Field(default_factory=dict, description="of Python and the packages that decide numbers")
+    data_licence: str | None = Field(None, description="terms of the images trained on")
+    note: str = LICENCE_NOTE
+
+    @property
+    def model(self) -> ModelSettings:
+        """The settings that a network is opened and used with."""
+        return ModelSettings.of({key: self.settings[key] for key in ModelSettings.model_fields if key in self.settings})
+
+    def text(self) -> str:
+        """The card as it stands in a header; the same card gives the same text."""
+        return json.dumps(self.plain(), sort_keys=True)
+
+    @classmethod
+    def read(cls, path: Path | str) -> Self:
+        """The card of a checkpoint; WeightsError where the file has none, or one that this version cannot read."""
+        path = Path(path)
+        try:
+            with open(path, "rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(min(length, LARGEST_HEADER)))
+            text = header.get("__metadata__", {}).get(KEY)
+            values = json.loads(text) if text is not None else None
+        except FileNotFoundError:
+            raise WeightsError(f"{path}: there is no such file; train this split, or give its weights.") from None
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+            raise WeightsError(
+                f"{path}: not a checkpoint that can be read ({error}); train it again or fetch it anew."
+            ) from None
+        if values is None:
+            raise WeightsError(
+                f"{path}: weights without a card, so nothing says of which network and findings they are; bring them "
+                "in with ham import-weights."
+            )
+        return cls.parse(values, path)
+
+    @classmethod
+    def parse(cls, values: Any, path: Path) -> Self:
+        """A card from what its header holds; older forms are brought to today's."""
+        if not isinstance(values, Mapping):
+            raise WeightsError(f"{path}: its card is no map of keys; train it again or fetch it anew.")
+        version = values.get("version", 1)
+        if isinstance(version, int) and version > VERSION:
+            raise WeightsError(
+                f"{path}: its card has version {version}, and this ham reads up to {VERSION}: a newer one wrote it, "
+                "update ham."
+            )
+        try:
+            card = cls.of(_raised(values) if version == 1 else values)
+            _ = card.model
+        except ValidationError as error:
+            raise WeightsError(f"{path}: its card cannot be used: {'; '.join(described(error)[:3])}.") from None
+        except ValueError as error:  # settings that are no JSON
+            raise WeightsError(f"{path}: its card cannot be used ({error}).") from None
+        return card
+
+
+def _raised(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A card of version 1, which also named the checkpoint, in today's form."""
+    settings = values.get("settings", {})
+    rest = {key: value for key, value in values.items() if key not in ("checkpoint", "settings")}
+    return {**rest, "version": VERSION, "settings": json.loads(settings) if isinstance(settings, str) else settings}

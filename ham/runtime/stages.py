@@ -1,0 +1,111 @@
+"""What decides the numbers of each stage, and what only talks about them.
+
+A rule's parameter ``code`` is the digest of its stage's modules below: what stands there reruns a stage when it
+computes something else, and nothing besides does. A test walks the imports of every stage and accounts for each module
+reached: whoever adds one declares it here, as deciding or as silent. Behind a wrong declaration stand frozen numbers
+(tests/frozen). Settings are silent, because their values are parameters of their own.
+"""
+
+from __future__ import annotations
+
+from ham.runtime.provenance import code_digest, module_digests
+
+IMAGES = ("ham.boxes", "ham.images")
+DATASET = ("ham.datasets.dataset", "ham.datasets.image_store")
+CONVERSION = (
+    "ham.boxes",
+    "ham.datasets.dataset",
+    "ham.datasets.list_counts",
+    "ham.datasets.sources.box_checks",
+    "ham.datasets.sources.csv_text",
+    "ham.datasets.sources.label_table",
+    "ham.datasets.sources.usable_images",
+    "ham.datasets.splits",
+    "ham.datasets.writer",
+)
+NETWORK = (
+    *IMAGES,
+    *DATASET,
+    "ham.model.forward",
+    "ham.model.maps",
+    "ham.model.network",
+    "ham.refinement.masks",
+    "ham.samples",
+)
+LOCALIZATION = ("ham.boxes", "ham.datasets.dataset", "ham.model.maps", "ham.model.metrics", "ham.scoring.truth")
+DRAWING = ("ham.phantom.abnormalities", "ham.phantom.anatomy", "ham.phantom.drawing", "ham.phantom.radiograph")
+TABLES = ("ham.reporting.published", "ham.reporting.result_tables", "ham.reporting.results", "ham.reporting.tables")
+
+# stage, as its rule is called: the modules that decide what it writes
+DECIDING: dict[str, tuple[str, ...]] = {
+    "draw_phantom": (*DRAWING, "ham.phantom.nih_distribution"),
+    "draw_chexpert_phantom": (*DRAWING, "ham.phantom.chexpert_distribution", "ham.phantom.nih_distribution"),
+    "check_images": ("ham.datasets.acquire.check",),
+    "convert_nih": (*CONVERSION, "ham.datasets.sources.nih"),
+    "convert_table": (*CONVERSION, "ham.datasets.sources.table"),
+    "convert_chexpert": (*CONVERSION, "ham.datasets.sources.chexpert", "ham.datasets.sources.chexpert_labels"),
+    "store": (*DATASET, "ham.images"),
+    "refine": (*IMAGES, "ham.datasets.dataset", "ham.refinement.crf", "ham.refinement.masks"),
+    "train": (
+        *NETWORK,
+        "ham.model.losses",
+        "ham.model.metrics",
+        "ham.model.pretrained",
+        "ham.training.batches",
+        "ham.training.parallel",
+        "ham.training.schedule",
+        "ham.training.step",
+        "ham.training.validation",
+    ),
+    "import_weights": ("ham.model.published_weights",),
+    "predict": (*NETWORK, "ham.predicting.run"),
+    "score": (
+        *LOCALIZATION,
+        "ham.datasets.list_counts",
+        "ham.scoring.classification",
+        "ham.scoring.floors",
+        "ham.scoring.localization",
+        "ham.scoring.run",
+    ),
+    "leakage": ("ham.datasets.dataset", "ham.scoring.leakage"),
+    "table": (*TABLES, "ham.reporting.markdown_latex"),
+    "figures": ("ham.reporting.figures", "ham.reporting.results", "ham.reporting.style"),
+    "gallery": (
+        *IMAGES,
+        "ham.datasets.dataset",
+        "ham.model.maps",
+        "ham.reporting.gallery",
+        "ham.reporting.results",
+        "ham.reporting.style",
+    ),
+    "report_page": (
+        *TABLES,
+        "ham.reporting.data_sources",
+        "ham.reporting.embed",
+        "ham.reporting.markdown_latex",
+        "ham.reporting.page",
+        "ham.reporting.seen_in_training",
+    ),
+}
+
+
+def code_of(stage: str) -> dict[str, str]:
+    """Module to digest of everything that decides the numbers of ``stage``."""
+    return module_digests(DECIDING[stage])
+
+
+def digest(stage: str) -> str:
+    """One digest of :func:`code_of`, for the parameters of the stage's rule."""
+    return code_digest(code_of(stage))
+
+
+def check_source(expected: str, stage: str) -> None:
+    """Stop when the ``ham`` that runs is not the one the workflow planned ``stage`` with."""
+    from ham.errors import EnvironmentProblem
+    from ham.runtime.provenance import PACKAGE
+
+    if digest(stage) != expected:
+        raise EnvironmentProblem(
+            f"{PACKAGE} differs from the source this job was planned with: either it changed meanwhile (start again) "
+            "or another copy of ham is installed (pip uninstall ham, or pip install -e the checkout)."
+        )

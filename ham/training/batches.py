@@ -1,0 +1,97 @@
+"""What a training sees: its images, boxes and masks as batches, and those of its validation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ham.datasets.dataset import Dataset
+from ham.datasets.image_store import Store
+from ham.errors import DataError
+from ham.refinement.masks import RefinedMasks
+from ham.samples import Batch, Epochs, Samples, testing_loader, training_loader
+from ham.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of the data set (``Main/fold1/train_0.5_0.8``) that one split uses; None: no boxes."""
+
+    train: str
+    train_boxes: str | None
+    validation: str
+    validation_boxes: str | None
+
+    def names(self) -> list[str]:
+        """Those that are given."""
+        return [name for name in (self.train, self.train_boxes, self.validation, self.validation_boxes) if name]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where a training takes images, labels and masks from: a data set's folder, the lists of a split, the file of
+    refined masks (None: boxes as they are) and the header of an image store (None: the image files)."""
+
+    dataset: Path
+    lists: Lists
+    refined: Path | None = None
+    store: Path | None = None
+
+
+@dataclass(frozen=True)
+class TrainingBatches:
+    """Batches of a training; ``facts`` are numbers of images and lists, for run.json."""
+
+    dataset: Dataset
+    epochs: Epochs
+    training: Iterable[Batch]
+    validation: Iterable[Batch]
+    facts: dict[str, Any]
+
+
+def prepare_batches(sources: Sources, settings: TrainingSettings, workers: int) -> TrainingBatches:
+    """Open what a training uses; ``workers`` processes decode ahead. DataError where a list is empty."""
+    dataset, lists = Dataset.open(sources.dataset), sources.lists
+    store = Store.open(sources.store, dataset) if sources.store else None
+    masks = RefinedMasks.open(sources.refined) if sources.refined else None
+    images, boxed = dataset.listed(lists.train), _listed(dataset, lists.train_boxes)
+    seen, seen_boxes = dataset.listed(lists.validation), _listed(dataset, lists.validation_boxes)
+    _refuse_empty(dataset, lists, settings, (len(images), len(seen), len(seen_boxes)))
+    size = settings.image_size
+    samples = Samples(dataset, images, boxed, size, settings.augmentation, settings.seed, masks, store)
+    epochs = Epochs(len(images), settings.batch_size, settings.seed)
+    validated = Samples(dataset, list(dict.fromkeys([*seen, *seen_boxes])), seen_boxes, size, store=store)
+    facts = {
+        "train_images": len(images),
+        "train_boxed_images": len(set(boxed) & set(images)),
+        "validation_images": len(validated),
+        "validation_boxed_images": len(seen_boxes),
+        "lists": asdict(lists),
+        "store": store and store.side,  # pixels; None: decoded from the image files
+    }
+    return TrainingBatches(
+        dataset,
+        epochs,
+        training_loader(samples, epochs, workers),
+        testing_loader(validated, settings.batch_size, workers),
+        facts,
+    )
+
+
+def _listed(dataset: Dataset, name: str | None) -> list[str]:
+    return dataset.listed(name) if name else []
+
+
+def _refuse_empty(dataset: Dataset, lists: Lists, settings: TrainingSettings, present: tuple[int, int, int]) -> None:
+    train, validation, boxed = present
+    if train < 2:
+        raise DataError(f"{dataset.folder}: list {lists.train} has {train} images present; a training needs two.")
+    if not validation:
+        raise DataError(f"{dataset.folder}: no image of list {lists.validation} is present; validation needs some.")
+    if settings.checkpoint.startswith("best-t-") and not boxed:
+        raise DataError(
+            f"{dataset.folder}: checkpoint {settings.checkpoint} is chosen on validation boxes, and no image of "
+            f"{lists.validation_boxes or 'validation_boxes: null'} is present; take last or best-auc."
+        )
