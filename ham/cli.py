@@ -105,9 +105,10 @@ def adopt(
 
 
 def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Configuration, Description]:
-    from ham import config
+    from ham import config, precedence
 
-    return config.planned(config.compose(files or [], values or []), config.DESCRIPTIONS)
+    given = precedence.layers(files or [], precedence.read_values(values or []))
+    return config.planned(precedence.composed(given), precedence.DESCRIPTIONS)
 
 
 def main() -> None:

@@ -6,17 +6,16 @@ before the first job.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError
 
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings
 from ham.errors import SettingsError
+from ham.precedence import merged, read_map
 from ham.predicting.settings import PredictionSettings
 from ham.refinement.settings import RefinementSettings
 from ham.reporting.settings import ReportingSettings
@@ -24,8 +23,6 @@ from ham.scoring.settings import ScoringSettings
 from ham.settings import Settings, described, sentence
 from ham.training.settings import TrainingSettings
 
-SHIPPED = Path(__file__).resolve().parents[1] / "config"
-DESCRIPTIONS = SHIPPED / "datasets"
 LISTS = "published/ImageSets/"  # where a description's lists lie in a mirror
 ROLES = ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes")
 DRIVE = "drive:"  # before the id of a file on Google Drive
@@ -147,34 +144,9 @@ def read_training(path: Path | None) -> TrainingSettings:
     if path is None:
         return TrainingSettings()
     try:
-        return TrainingSettings.of(_read_map(path))
+        return TrainingSettings.of(read_map(path))
     except ValidationError as error:
         raise SettingsError(sentence(str(path), described(error))) from None
-
-
-def compose(files: Sequence[Path], values: Sequence[str]) -> dict[str, Any]:
-    """config/config.yaml with ``files`` and ``key=value`` texts over it, as Snakemake composes --configfile and
-    --config."""
-    composed: dict[str, Any] = {}
-    for path in (SHIPPED / "config.yaml", *files):
-        composed = merged(composed, _read_map(path))
-    for text in values:
-        key, _, value = text.partition("=")
-        try:
-            composed = merged(composed, {key: yaml.safe_load(value)})
-        except yaml.YAMLError as error:
-            raise SettingsError(f"--config {text}: cannot be read as YAML: {' '.join(str(error).split())}") from None
-    return composed
-
-
-def _read_map(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise SettingsError(f"{path}: a configuration is a map of keys (dataset, experiments, training, …)")
-    return values
 
 
 def load(values: Mapping[str, Any], source: str = "the configuration") -> Configuration:
@@ -278,20 +250,6 @@ def _pretrained(config: Configuration) -> list[str]:
     files = dict.fromkeys(network.pretrained for network in asked if network.pretrained not in (None, "imagenet"))
     absent = [file for file in files if not Path(str(file)).expanduser().is_file()]
     return [f"training.network.pretrained: there is no file {file}; give one, imagenet or null" for file in absent]
-
-
-def merged(base: Mapping[str, Any], *overlays: Mapping[str, Any]) -> dict[str, Any]:
-    """Maps merge key by key, anything else is replaced."""
-    out = copy.deepcopy(dict(base))
-    for overlay in overlays:
-        for key, value in overlay.items():
-            below = out.get(key)
-            out[key] = (
-                merged(below, value)
-                if isinstance(below, Mapping) and isinstance(value, Mapping)
-                else copy.deepcopy(value)
-            )
-    return out
 
 
 def _training(values: Mapping[str, Any]) -> TrainingSettings:

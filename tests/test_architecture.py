@@ -19,7 +19,9 @@ ORDER = [
     ("ham.training",),
     ("ham.scoring",),
     ("ham.reporting",),
+    ("ham.precedence",),
     ("ham.config",),
+    ("ham.upgrade",),
     ("ham.cli",),
 ]
 

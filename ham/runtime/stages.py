@@ -52,12 +52,11 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.model.metrics",
         "ham.model.pretrained",
         "ham.training.batches",
-        "ham.training.parallel",
         "ham.training.schedule",
         "ham.training.step",
         "ham.training.validation",
     ),
-    "import_weights": ("ham.model.published_weights",),
+    "import_weights": ("ham.model.network", "ham.model.published_weights"),
     "predict": (*NETWORK, "ham.predicting.run"),
     "score": (
         *LOCALIZATION,
@@ -69,7 +68,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
     ),
     "leakage": ("ham.datasets.dataset", "ham.scoring.leakage"),
     "table": (*TABLES, "ham.reporting.markdown_latex"),
-    "figures": ("ham.reporting.figures", "ham.reporting.results", "ham.reporting.style"),
+    "figures": (*TABLES, "ham.reporting.figures", "ham.reporting.markdown_latex", "ham.reporting.style"),
     "gallery": (
         *IMAGES,
         "ham.datasets.dataset",
@@ -87,6 +86,35 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.seen_in_training",
     ),
 }
+
+# Modules that stages reach and that decide no number: what is said, how files are written, where and by how many
+# processes it is computed, what is kept, settings (their values are parameters)
+SILENT = frozenset(
+    {
+        "ham.datasets.acquire.disk_space",
+        "ham.datasets.acquire.image_records",
+        "ham.datasets.description",
+        "ham.datasets.settings",
+        "ham.datasets.sources.problems",
+        "ham.errors",
+        "ham.model.card",
+        "ham.model.weights",
+        "ham.predicting.settings",
+        "ham.refinement.settings",
+        "ham.reporting.settings",
+        "ham.runtime.devices",
+        "ham.runtime.files",
+        "ham.runtime.process_pool",
+        "ham.runtime.progress",
+        "ham.runtime.provenance",
+        "ham.scoring.settings",
+        "ham.settings",
+        "ham.training.ingredients",
+        "ham.training.run",
+        "ham.training.settings",
+        "ham.training.state",
+    }
+)
 
 
 def code_of(stage: str) -> dict[str, str]:

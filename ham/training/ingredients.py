@@ -34,10 +34,13 @@ class Ingredients:
     def identity(self) -> str:
         """A digest of all that decides an epoch of the training, and so not of the number of epochs where the learning
         rate does not depend on it: more of them go on from the same states."""
-        settings = dict(self.settings)
-        if settings["schedule"]["name"] != "poly":
-            del settings["epochs"]
-        return settings_digest({"settings": settings, "code": code_digest(self.code), "data": dict(self.data)})
+        return settings_digest({"settings": self.deciding, "code": code_digest(self.code), "data": dict(self.data)})
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """The settings without the number of epochs, where no epoch depends on it."""
+        whole = dict(self.settings)
+        return whole if whole["schedule"]["name"] == "poly" else {k: v for k, v in whole.items() if k != "epochs"}
 
     @property
     def epochs(self) -> int:
@@ -114,7 +117,7 @@ def differences(old: Ingredients, new: Ingredients) -> list[str]:
 
 def settings_differences(old: Ingredients, new: Ingredients) -> list[str]:
     """``settings: optimizer.learning_rate 0.0001 -> 0.0002``, and so on."""
-    before, after = dict(flat(old.settings)), dict(flat(new.settings))
+    before, after = dict(flat(old.deciding)), dict(flat(new.deciding))
     lines = []
     for key in dict.fromkeys([*before, *after]):
         if key not in after:

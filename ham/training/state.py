@@ -176,7 +176,8 @@ class Resume:
         """One line on the states that are set aside and the room they take."""
         states = [folder for folder in self._kept() if folder != self.current]
         if states:
-            size = sum(path.stat().st_size for folder in states for path in folder.iterdir())
+            files = [path.stat() for folder in states for path in folder.iterdir()]
+            size = sum({file.st_ino: file.st_size for file in files}.values())  # they may share files
             counted = f"{len(states)} earlier state{'s' * (len(states) > 1)} of this training"
             log.info("%s in %s (%.0f MB): remove what you do not need", counted, self.superseded, size / 1e6)
 

@@ -8,14 +8,28 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve(
 sys.path.insert(0, str(ROOT))
 
 from ham import config as configuration
+from ham import precedence
 from ham.errors import HamError
 from ham.runtime.provenance import files_digest
 from ham.runtime.stages import digest
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+
+# Of the command line, unless another workflow uses this one as a module and hands its configuration over.
+FILES, TEXTS = (
+    (workflow.overwrite_configfiles, workflow.config_settings.config_args or [])
+    if not workflow.modifier.skip_configfile
+    else ([], [])
+)
 
 try:
+    config.update(precedence.merged(config, precedence.read_nested(TEXTS)))
     CONFIG, DATASET = configuration.planned(config, ROOT / "config" / "datasets")
     config["dataset"] = CONFIG.dataset  # for scripts and captions: a name where a path was given
+    if workflow.is_main_process:  # not again by every job
+        given = precedence.layers([Path(file) for file in FILES], precedence.read_values(TEXTS))
+        for line in precedence.shadowed(given, CONFIG.experiments, CONFIG.variants):
+            logger.warning(line)
 except HamError as error:
     raise WorkflowError(str(error)) from None
 
