@@ -93,7 +93,7 @@ def ingredients_wanted(config: Configuration, description: Description, folder: 
 def explain(config: Configuration, description: Description, folder: Path, runs: Sequence[Run]) -> Iterator[str]:
     """Lines for people: each training, whether it stands, and in what it differs."""
     for run in runs:
-        state = kept_state(Resume.of_output(run.output))
+        state = kept_state(run)
         try:
             wanted = ingredients_wanted(config, description, folder, run)
         except (HamError, OSError) as error:
@@ -136,8 +136,7 @@ def adopt(config: Configuration, description: Description, folder: Path, runs: S
     """
     chosen = []
     for run in runs:
-        resume = Resume.of_output(run.output)
-        state = kept_state(resume)
+        state = kept_state(run)
         if state is None:
             yield f"{run.name}: not trained yet, nothing to adopt"
             continue
@@ -147,28 +146,30 @@ def adopt(config: Configuration, description: Description, folder: Path, runs: S
                 f"{run.name} was trained with other settings, which is another training: {'; '.join(other)}. Give the "
                 "--configfile that it was trained with, or train it."
             )
-        chosen.append((run, resume, state, wanted))
-    for run, resume, state, wanted in chosen:
+        chosen.append((run, state, wanted))
+    for run, state, wanted in chosen:
         found = [*code_differences(state.ingredients, wanted), *data_differences(state.ingredients, wanted)]
         if state.identity == wanted.identity and not found:
             yield f"{run.name}: nothing differs, nothing to adopt"
             continue
-        with resume.locked():
-            _take_over(resume, state, wanted, found)
+        _take_over(run, state, wanted, found)
         yield f"{run.name}: adopted as trained{_by(state)}; said not to matter: {', '.join(found)}"
 
 
-def _take_over(resume: Resume, state: State, wanted: Ingredients, found: list[str]) -> None:
-    former = None if resume.current.exists() else read_former(resume)
-    if former is not None:
-        former.convert(resume)
-    record = {"git": git_state(), "differences": found}
-    resume.keep(replace(state, ingredients=wanted, adopted=[*state.adopted, record]))
+def _take_over(run: Run, state: State, wanted: Ingredients, found: list[str]) -> None:
+    resume = Resume.of_output(run.output)
+    with resume.locked():
+        former = None if resume.current.exists() else read_former(resume, run.output)
+        if former is not None:
+            former.convert(resume)
+        record = {"git": git_state(), "differences": found}
+        resume.keep(replace(state, ingredients=wanted, adopted=[*state.adopted, record]))
 
 
-def kept_state(resume: Resume) -> State | None:
+def kept_state(run: Run) -> State | None:
     """The state that stands for a run: the current one, or what an older ham left."""
+    resume = Resume.of_output(run.output)
     if (state := read_state(resume.current)) is not None:
         return state
-    former = read_former(resume)
+    former = read_former(resume, run.output)
     return former.state if former is not None else None

@@ -6,6 +6,7 @@ in the cards of its weights.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,18 +39,18 @@ class Former:
             torch.save(self.optimizer, temporary)
 
 
-def read_former(resume: Resume) -> Former | None:
+def read_former(resume: Resume, output: Path) -> Former | None:
     """What ham 0.1 left of a run, where it left it or set aside; None where there is nothing.
 
-    ResumeError where it cannot be read.
+    ``output`` has its run.json, which says by which commit it was trained. ResumeError where it cannot be read.
     """
     for folder in (resume.folder, resume.former):
         if (folder / FORMER_STATE).is_file():
-            return _read(folder)
+            return _read(folder, output / "run.json")
     return None
 
 
-def _read(folder: Path) -> Former:
+def _read(folder: Path, run: Path) -> Former:
     import torch
 
     path = folder / FORMER_STATE
@@ -59,6 +60,7 @@ def _read(folder: Path) -> Former:
         epoch, best, history = int(kept["epoch"]), dict(kept["best"]), list(kept["history"])
         facts, seconds, optimizer = dict(kept["facts"]), float(kept["seconds"]), kept["optimizer"]
         last = cards["last"]
+        git = json.loads(run.read_text(encoding="utf-8")).get("git") if run.is_file() else None
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
         raise ResumeError(
             f"{path} cannot be read as a state of ham 0.1 ({type(error).__name__}); remove it to train anew."
@@ -73,7 +75,7 @@ def _read(folder: Path) -> Former:
         best=best,
         history=history,
         seconds=seconds,
-        facts={**facts, "versions": last.versions},
+        facts={**facts, "versions": last.versions, "git": git or {}},
         optimizer="kept",
     )
     return Former(folder, state, optimizer)
