@@ -83,4 +83,6 @@ def _key(image: str, finding: str) -> str:
 
 
 def _damaged(path: Path, problem: str) -> DataError:
-    return DataError(f"{path} cannot be read as maps ({problem}): delete it and run the prediction of this split again.")
+    return DataError(
+        f"{path} cannot be read as maps ({problem}): delete it and run the prediction of this split again."
+    )

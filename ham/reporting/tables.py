@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ham.errors import DataError
+from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import markdown_latex, result_tables
 from ham.reporting.results import WITHOUT, SplitResult, prior_note, read, variants_of
 from ham.reporting.settings import ReportingSettings
@@ -20,7 +21,6 @@ COLUMNS = (
     "experiment", "variant", "split", "truth", "kind", "metric", "threshold", "finding", "value", "low", "high", "n",
 )  # fmt: skip
 KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "finding")
-PAIR_COLUMN = {"t_iou": "iou", "t_ior": "ior"}
 # Rows of images with a finding, and their names in metrics.json
 OF_FINDING = {
     "listed": "positives_listed", "present": "positives", "boxes_listed": "pairs_listed", "boxes_present": "pairs",
@@ -141,17 +141,17 @@ def _pooled(rows: Sequence[Row], pairs: pd.DataFrame) -> dict[tuple, Row]:
         return {}
     values = {
         (metric, str(finding)): group[column].to_numpy(dtype=np.float64)
-        for metric, column in PAIR_COLUMN.items()
+        for metric, column in SHARE_OF.items()
         for finding, group in pairs.groupby("finding", sort=False)
     }
     out: dict[tuple, Row] = {}
     for row in rows:
         metric, threshold, name = row["metric"], row["threshold"], row["finding"]
-        if metric not in PAIR_COLUMN:
+        if metric not in SHARE_OF:
             continue
         parts = [part for (m, finding), part in values.items() if m == metric and _belongs(finding, name)]
         if parts:
-            shares = [float((part >= threshold).mean()) for part in parts]
+            shares = [share_at_least(part, threshold) for part in parts]
             out[_key(row)] = {"value": float(np.mean(shares)), "n": sum(len(part) for part in parts)}
     return out
 

@@ -72,9 +72,13 @@ def test_memory_does_not_grow_with_the_number_of_maps(tmp_path: Path) -> None:
 
 
 def test_a_failed_prediction_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), write_maps(tmp_path / "maps.npz") as file:
-        file.write("a.png", "Mass", np.zeros((2, 2)))
-        raise KeyboardInterrupt
+    def stop_half_way() -> None:
+        with write_maps(tmp_path / "maps.npz") as file:
+            file.write("a.png", "Mass", np.zeros((2, 2)))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop_half_way()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,7 +16,7 @@ from ham.datasets.dataset import Dataset
 from ham.reporting.gallery import MARGIN, SIDE, choose, panels
 from ham.reporting.results import read
 from ham.reporting.style import BOX_COLOUR
-from ham.scoring.truth import masks, pairs
+from ham.scoring.truth import find_pairs, masks_of
 
 from .conftest import Checkout, copy_of_workflow
 
@@ -102,8 +102,8 @@ def test_every_annotated_image_is_tested_once_without_its_patient_in_training(
 def test_truth_masks_are_the_corners_scaled_along_each_axis(
     finished: Checkout, dataset: Dataset, corners: dict[tuple[str, str], list[list[int]]]
 ) -> None:
-    wanted = pairs(dataset, list(dataset.boxes))
-    truth = masks(dataset, wanted, 64)
+    wanted = find_pairs(dataset, list(dataset.boxes))
+    truth = masks_of(wanted, 64)
     oblong = 0
     for pair, mask in zip(wanted, truth, strict=True):
         with Image.open(dataset.folder / ".drawn" / pair.image) as image:
