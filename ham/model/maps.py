@@ -36,7 +36,8 @@ def normalised_maps(maps: Tensor, size: int) -> Tensor:
     """Raw maps [N, h, w] resized to [N, size, size] (bilinear, corners aligned) and min-max scaled to [0, 1] one by
     one.
 
-    A constant map gives 0 (its divisor is 1e-5), which is how a map that is zero everywhere predicts nothing.
+    A map that is zero everywhere gives 0 (its divisor is 1e-5) and so predicts nothing. Of another constant the resize
+    leaves differences of rounding, which are stretched as any: as published.
     """
     resized = F.interpolate(maps[:, None], size=(size, size), mode="bilinear", align_corners=True)[:, 0]
     low = resized.amin(dim=(1, 2), keepdim=True)
