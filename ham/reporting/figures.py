@@ -19,7 +19,7 @@ from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import style
 from ham.reporting.published import PublishedRow, applies_to, read_published
 from ham.reporting.result_tables import FLOORS, METRICS
-from ham.reporting.results import SplitResult, read, variants_of
+from ham.reporting.results import SplitResult, read_results, variants_of
 from ham.reporting.settings import ReportingSettings
 
 RATES = np.linspace(0, 1, 101)  # false positive rates at which ROC curves are averaged
@@ -302,7 +302,7 @@ def _differs(history: pd.DataFrame) -> bool:
 
 
 def _of_one_experiment(splits: Sequence[Path]) -> list[SplitResult]:
-    results = read(splits)
+    results = read_results(splits)
     names = {result.experiment for result in results}
     if len(names) != 1:
         raise DataError(f"A figure is of one experiment, not of {len(names)}: {', '.join(sorted(names))}.")

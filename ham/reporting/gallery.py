@@ -20,7 +20,7 @@ from ham.errors import DataError
 from ham.images import read_grey
 from ham.model.map_file import read_maps
 from ham.model.maps import RegionRule, normalised_maps, predicted_regions
-from ham.reporting.results import SplitResult, read
+from ham.reporting.results import SplitResult, read_results
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.style import BOX_COLOUR, FAINT, INK, REGION_COLOUR
 from ham.runtime.files import written
@@ -52,8 +52,8 @@ def write_gallery(dataset_folder: Path, splits: Sequence[Path], output: Path, se
     For each finding with boxes, pairs at evenly spaced ranks of IoU, best first, whatever they look like; the
     region drawn is the region scored. DataError where an image or its map is missing.
     """
-    results = read(splits)
-    examples = {finding: choose(results, finding, settings.gallery_examples) for finding in _findings(results)}
+    results = read_results(splits)
+    examples = {finding: choose_examples(results, finding, settings.gallery_examples) for finding in _findings(results)}
     examples = {finding: chosen for finding, chosen in examples.items() if chosen}
     dataset = Dataset.open(Path(dataset_folder))
     sheet = _sheet(dataset, results, examples, settings)
@@ -61,7 +61,7 @@ def write_gallery(dataset_folder: Path, splits: Sequence[Path], output: Path, se
         path.write_bytes(_png(sheet))
 
 
-def choose(results: Sequence[SplitResult], finding: str, count: int) -> list[Example]:
+def choose_examples(results: Sequence[SplitResult], finding: str, count: int) -> list[Example]:
     """Examples of a finding among the pairs of all splits: the middles of ``count`` equal parts of the ranking by IoU.
 
     With four: the pairs an eighth, three, five and seven eighths down the list from the best IoU to the worst. Equal

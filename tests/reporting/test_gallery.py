@@ -17,7 +17,7 @@ from ham.errors import DataError
 from ham.model.map_file import read_maps, write_maps
 from ham.model.maps import RegionRule
 from ham.reporting import gallery
-from ham.reporting.results import read
+from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.style import BOX_COLOUR
 from ham.scoring import localization
@@ -48,10 +48,10 @@ def test_the_region_drawn_is_the_region_scored(tmp_path: Path, loss: LossSetting
         localization.pair_table(pairs, found, predictions).to_csv(split / "localization.csv", index=False)
         metrics = json.loads((split / "metrics.json").read_text()) | {"region": rule._asdict()}
         (split / "metrics.json").write_text(json.dumps(metrics))
-        (result,) = read([split])
+        (result,) = read_results([split])
         rows = {(pair.image, pair.finding): row for row, pair in enumerate(pairs)}
         for finding in data.boxed_findings:
-            for example in gallery.choose([result], finding, 4):
+            for example in gallery.choose_examples([result], finding, 4):
                 size = 4 * rule.size, 8 * rule.size  # each pixel of the region is a rectangle of the thumbnail
                 raw = maps.read(example.image, example.finding)
                 drawn = gallery.draw_region(raw, gallery.region_rule(result), size)[::8, ::4]
@@ -80,16 +80,16 @@ def test_a_map_of_zeros_shows_nothing() -> None:
 def test_scores_that_do_not_say_how_regions_were_made_are_named(make_split: Make) -> None:
     split = make_split()
     metrics = json.loads((split / "metrics.json").read_text())
-    assert gallery.region_rule(read([split])[0]) == RegionRule(64)
+    assert gallery.region_rule(read_results([split])[0]) == RegionRule(64)
     for region in ({"size": 64, "angle": 1}, None):
         (split / "metrics.json").write_text(json.dumps(metrics | {"region": region}))
         with pytest.raises(DataError, match="no rule of regions: score this split again"):
-            gallery.region_rule(read([split])[0])
+            gallery.region_rule(read_results([split])[0])
 
 
 def test_examples_stand_at_even_ranks_from_good_to_poor(make_split: Make) -> None:
     splits = [make_split(f"fold{i}", boxed=("Mass",), findings=("Mass",), pairs=10, seed=i) for i in (1, 2)]
-    chosen = gallery.choose(read(splits), "Mass", 4)
+    chosen = gallery.choose_examples(read_results(splits), "Mass", 4)
     assert [example.rank for example in chosen] == [3, 8, 13, 18]  # of 20: the middles of four equal parts
     everything = pd.concat([pd.read_csv(split / "localization.csv") for split in splits])["iou"]
     ordered = sorted(everything, reverse=True)
@@ -97,9 +97,9 @@ def test_examples_stand_at_even_ranks_from_good_to_poor(make_split: Make) -> Non
 
 
 def test_few_pairs_are_shown_once_each_and_none_gives_none(make_split: Make) -> None:
-    results = read([make_split(boxed=("Mass",), findings=("Mass",), pairs=3)])
-    assert [example.rank for example in gallery.choose(results, "Mass", 8)] == [1, 2, 3]
-    assert gallery.choose(results, "Hernia", 4) == []
+    results = read_results([make_split(boxed=("Mass",), findings=("Mass",), pairs=3)])
+    assert [example.rank for example in gallery.choose_examples(results, "Mass", 8)] == [1, 2, 3]
+    assert gallery.choose_examples(results, "Hernia", 4) == []
 
 
 def test_a_sheet_is_a_png_with_equal_bytes_each_time(make_split: Make, dataset: Path, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_variant_without_localization_gets_a_sentence(make_split: Make, datase
 
 def test_a_missing_map_or_image_is_named(make_split: Make, dataset: Path, tmp_path: Path) -> None:
     split = make_split()
-    example = gallery.choose(read([split]), "Cardiomegaly", 1)[0]
+    example = gallery.choose_examples(read_results([split]), "Cardiomegaly", 1)[0]
     path = dataset / "images" / example.image
     kept = path.read_bytes()
     path.unlink()
