@@ -50,8 +50,8 @@ def classification_loss(logits: Tensor, labels: Tensor, total: Total = alone) ->
     return total(summed) / total(known.sum()).clamp(min=1)
 
 
-def abnormality(labels: Tensor) -> Tensor:
-    """[B, C] to [B, 1]: 1 where any finding is present; else nan where one is unknown; else 0."""
+def any_present(labels: Tensor) -> Tensor:
+    """Abnormality, [B, C] to [B, 1]: 1 where any finding is present; else nan where one is unknown; else 0."""
     present = _without_unknown(labels).amax(dim=1, keepdim=True)
     return present.masked_fill((present == 0) & labels.isnan().any(dim=1, keepdim=True), torch.nan)
 
@@ -124,7 +124,7 @@ def hierarchical_losses(
     labels = supervision.labels
     maps = (output.cam_class, output.cam_abnormality, _without_unknown(labels), settings, total)
     terms = {
-        "abnormality": classification_loss(output.logit_abnormality, abnormality(labels), total),
+        "abnormality": classification_loss(output.logit_abnormality, any_present(labels), total),
         "classification": classification_loss(output.logit_class, labels, total),
         "box": box_loss(output.cam_class, supervision, settings, total),
         "bound": attention_bound_loss(*maps),

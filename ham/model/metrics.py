@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+SHARE_OF = {"t_iou": "iou", "t_ior": "ior"}  # T(IoU) and T(IoR), and the column of a pair's overlap they are shares of
+
 
 def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve of one finding, ties by trapezoid; nan without positives or without negatives.
@@ -24,8 +26,10 @@ def auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(roc_auc_score(labels, scores))
 
 
-def abnormality(labels: np.ndarray) -> np.ndarray:
-    """[N, C] of 1, 0 and nan to [N]: 1 where any finding is present; else nan where one is unknown; else 0."""
+def any_present(labels: np.ndarray) -> np.ndarray:
+    """Abnormality, of labels [N, C] of 1, 0 and nan to [N]: 1 where any finding is present; else nan where one is
+    unknown; else 0.
+    """
     present = (labels == 1).any(axis=1)
     return np.where(present, 1.0, np.where(np.isnan(labels).any(axis=1), np.nan, 0.0))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store
 from ham.errors import WeightsError
 from ham.model.forward import outputs
+from ham.model.map_file import MapWriter, write_maps
 from ham.model.network import Output
 from ham.model.weights import Trained, open_network
 from ham.predicting.settings import PredictionSettings
@@ -25,46 +27,47 @@ from ham.samples import Samples, testing_loader
 log = logging.getLogger("ham")
 
 
-def predict(
-    checkpoint: Path,
-    dataset_folder: Path,
-    test: str,
-    test_boxes: str | None,
-    settings: PredictionSettings,
-    predictions: Path,
-    maps: Path,
-    gpus: int,
-    threads: int,
-    store: Path | None = None,
-) -> None:
-    """Write ``predictions.csv`` (probabilities of every test image) and ``maps.npz`` (raw maps of the images with
-    boxes).
+@dataclass(frozen=True)
+class PredictedImages:
+    """What is predicted: images of two lists of the data set (``Main/fold1/test_0_0.2``), maps of the second only.
 
-    ``test`` and ``test_boxes`` name lists of the data set (``Main/fold1/test_0_0.2``). Pixels come from where the
-    checkpoint's training had them, whatever the configuration says now: from ``store`` or from the image files.
+    ``store`` is the image store as configured; used where the checkpoint was trained on one.
+    """
+
+    dataset_folder: Path
+    test: str
+    test_boxes: str | None
+    store: Path | None = None
+
+
+def predict(
+    checkpoint: Path, chosen: PredictedImages, settings: PredictionSettings, output: Path, gpus: int, threads: int
+) -> None:
+    """Write into ``output`` ``predictions.csv`` (probabilities of every test image) and ``maps.npz`` (raw maps of the
+    images with boxes).
+
+    Pixels come from where the checkpoint's training had them, whatever the configuration says now: from the store or
+    from the image files.
     """
     device = torch.device(choose(gpus, threads))
-    dataset = Dataset.open(dataset_folder)
+    dataset = Dataset.open(chosen.dataset_folder)
     network, card = trained_network(checkpoint, dataset, device)
     training = card.model
-    boxed = dataset.listed(test_boxes) if test_boxes else []
-    images = list(dict.fromkeys([*dataset.listed(test), *boxed]))
-    seen = trained_store(card.store, store, dataset, checkpoint)
+    boxed = dataset.listed(chosen.test_boxes) if chosen.test_boxes else []
+    images = list(dict.fromkeys([*dataset.listed(chosen.test), *boxed]))
+    seen = trained_store(card.store, chosen.store, dataset, checkpoint)
     samples = Samples(dataset, images, [], training.image_size, store=seen)
     loader = testing_loader(samples, settings.batch_size, loader_workers(device.type, threads))
 
-    wanted = [dataset.findings.index(finding) for finding in dataset.boxed_findings]
     rows: list[np.ndarray] = []
-    raw: dict[str, np.ndarray] = {}
     keep = set(boxed)
-    for batch, output in outputs(network, track(loader, "testing", len(loader)), training, device):
-        rows.append(probabilities(output))
-        for row, place in enumerate(batch.places.tolist()):
-            if images[place] in keep:
-                raw |= _maps(images[place], output, row, wanted, dataset.findings)
-    _write_predictions(predictions, images, rows, dataset.findings)
-    with written(maps) as temporary:
-        np.savez_compressed(temporary, **raw)  # type: ignore[arg-type]
+    with write_maps(output / "maps.npz") as maps:
+        for batch, found in outputs(network, track(loader, "testing", len(loader)), training, device):
+            rows.append(probabilities(found))
+            for row, place in enumerate(batch.places.tolist()):
+                if images[place] in keep:
+                    _write_maps_of(images[place], found, row, dataset, maps)
+    _write_predictions(output / "predictions.csv", images, rows, dataset.findings)
     log.info("%d images tested, maps of %d kept", len(images), len(boxed))
 
 
@@ -95,12 +98,12 @@ def probabilities(output: Output) -> np.ndarray:
     return torch.sigmoid(torch.cat([output.logit_class, output.logit_abnormality], dim=1)).float().cpu().numpy()
 
 
-def _maps(
-    image: str, output: Output, row: int, wanted: Sequence[int], findings: Sequence[str]
-) -> dict[str, np.ndarray]:
-    found = {f"{image}/{findings[column]}": output.cam_class[row, column] for column in wanted}
-    found[f"{image}/abnormality"] = output.cam_abnormality[row, 0]
-    return {key: value.float().cpu().numpy() for key, value in found.items()}
+def _write_maps_of(image: str, output: Output, row: int, dataset: Dataset, maps: MapWriter) -> None:
+    """The maps of an image, ``row`` of a batch: of the findings that have boxes somewhere, then of abnormality."""
+    for finding in dataset.boxed_findings:
+        raw = output.cam_class[row, dataset.findings.index(finding)]
+        maps.write(image, finding, raw.float().cpu().numpy())
+    maps.write(image, "abnormality", output.cam_abnormality[row, 0].float().cpu().numpy())
 
 
 def _write_predictions(path: Path, images: Sequence[str], rows: Sequence[np.ndarray], findings: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ COLUMNS = ("dataset", "file", "version", "date", "address", "bytes", "checksum",
 QUOTED = ("version", "date", "licence", "attribution")
 
 
-def sources(info: Mapping[str, Any], versions: Path = VERSIONS) -> list[dict[str, Any]]:
+def group_sources(info: Mapping[str, Any], versions: Path = VERSIONS) -> list[dict[str, Any]]:
     """Groups of sources of one version, date, licence and attribution, each with its ``files``.
 
     ``info`` is dataset.json. A file has its name, address, bytes and checksum (``sha256:…``, ``md5:…``), images (their

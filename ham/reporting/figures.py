@@ -15,12 +15,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ham.errors import DataError
+from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import style
 from ham.reporting.published import PublishedRow, applies_to, read_published
 from ham.reporting.result_tables import FLOORS, METRICS
-from ham.reporting.results import SplitResult, read, variants_of
+from ham.reporting.results import SplitResult, read_results, variants_of
 from ham.reporting.settings import ReportingSettings
-from ham.reporting.tables import PAIR_COLUMN
 
 RATES = np.linspace(0, 1, 101)  # false positive rates at which ROC curves are averaged
 LEVELS = np.linspace(0, 1, 201)[1:]  # thresholds of the T(IoU) and T(IoR) curves
@@ -166,7 +166,7 @@ def _threshold_panel(
             fillstyle="none",
             zorder=3,
         )
-    column = PAIR_COLUMN[metric]
+    column = SHARE_OF[metric]
     for name, pairs in _floor_pairs(results).items():
         colour, line = style.FLOOR_LINES.get(name, (style.FAINT, ":"))
         curve = _share_curve(pairs, findings, column)
@@ -189,9 +189,9 @@ def _share_curve(pairs: pd.DataFrame, findings: Sequence[str], column: str) -> n
     """Share at or above each of ``LEVELS``, mean over the findings that have pairs; NaN where there is no pair."""
     shares = []
     for finding in findings:
-        values = np.sort(pairs.loc[pairs["finding"] == finding, column].to_numpy(dtype=np.float64))
+        values = pairs.loc[pairs["finding"] == finding, column].to_numpy(dtype=np.float64)
         if len(values):
-            shares.append(1 - np.searchsorted(values, LEVELS, side="left") / len(values))
+            shares.append([share_at_least(values, level) for level in LEVELS])
     return np.mean(shares, axis=0) if shares else np.full(len(LEVELS), math.nan)
 
 
@@ -302,7 +302,7 @@ def _differs(history: pd.DataFrame) -> bool:
 
 
 def _of_one_experiment(splits: Sequence[Path]) -> list[SplitResult]:
-    results = read(splits)
+    results = read_results(splits)
     names = {result.experiment for result in results}
     if len(names) != 1:
         raise DataError(f"A figure is of one experiment, not of {len(names)}: {', '.join(sorted(names))}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,12 +11,16 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pandas as pd
+import torch
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from ham.boxes import Box
 from ham.datasets.dataset import Dataset
 from ham.errors import DataError
-from ham.reporting.results import SplitResult, read
+from ham.images import read_grey
+from ham.model.map_file import read_maps
+from ham.model.maps import RegionRule, normalised_maps, predicted_regions
+from ham.reporting.results import SplitResult, read_results
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.style import BOX_COLOUR, FAINT, INK, REGION_COLOUR
 from ham.runtime.files import written
@@ -46,11 +49,11 @@ class Example:
 def write_gallery(dataset_folder: Path, splits: Sequence[Path], output: Path, settings: ReportingSettings) -> None:
     """Write one PNG contact sheet, below 3 MB, of the splits of one variant.
 
-    For each finding with boxes, pairs at evenly spaced ranks of IoU, best first, whatever they look like. DataError
-    where an image or its map is missing.
+    For each finding with boxes, pairs at evenly spaced ranks of IoU, best first, whatever they look like; the
+    region drawn is the region scored. DataError where an image or its map is missing.
     """
-    results = read(splits)
-    examples = {finding: choose(results, finding, settings.gallery_examples) for finding in _findings(results)}
+    results = read_results(splits)
+    examples = {finding: choose_examples(results, finding, settings.gallery_examples) for finding in _findings(results)}
     examples = {finding: chosen for finding, chosen in examples.items() if chosen}
     dataset = Dataset.open(Path(dataset_folder))
     sheet = _sheet(dataset, results, examples, settings)
@@ -58,7 +61,7 @@ def write_gallery(dataset_folder: Path, splits: Sequence[Path], output: Path, se
         path.write_bytes(_png(sheet))
 
 
-def choose(results: Sequence[SplitResult], finding: str, count: int) -> list[Example]:
+def choose_examples(results: Sequence[SplitResult], finding: str, count: int) -> list[Example]:
     """Examples of a finding among the pairs of all splits: the middles of ``count`` equal parts of the ranking by IoU.
 
     With four: the pairs an eighth, three, five and seven eighths down the list from the best IoU to the worst. Equal
@@ -88,28 +91,26 @@ def _findings(results: Sequence[SplitResult]) -> list[str]:
     return list(dict.fromkeys(name for result in results for name in result.boxed_findings))
 
 
-def display_map(raw: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Raw map [h, w] resized to [height, width] (bilinear, corners aligned) and stretched to [0, 1]; float32.
-
-    A constant map becomes 0 everywhere, hence an empty region (method, sections 1 and 4).
-    """
-    raw = np.asarray(raw, dtype=np.float64)
-    rows = np.linspace(0, raw.shape[0] - 1, height)
-    columns = np.linspace(0, raw.shape[1] - 1, width)
-    top, left = np.floor(rows).astype(np.intp), np.floor(columns).astype(np.intp)
-    below, right = (top + 1).clip(max=raw.shape[0] - 1), (left + 1).clip(max=raw.shape[1] - 1)
-    down, across = (rows - top)[:, None], (columns - left)[None, :]
-    wide = raw[:, left] * (1 - across) + raw[:, right] * across
-    full = wide[top] * (1 - down) + wide[below] * down
-    low, high = full.min(), full.max()
-    return ((full - low) / (high - low if high > low else 1e-5)).astype(np.float32)
+def region_rule(result: SplitResult) -> RegionRule:
+    """How scoring made regions of this split's maps, from metrics.json; DataError where it does not say."""
+    try:
+        return RegionRule(**result.metrics["region"])
+    except (KeyError, TypeError):
+        raise DataError(f"{result.folder / 'metrics.json'} has no rule of regions: score this split again.") from None
 
 
-def region_level(result: SplitResult) -> float:
-    """Where the stretched map is predicted: sigmoid(slope (m - threshold)) >= certainty; 0.46907 as published."""
-    loss, certainty = result.settings.get("loss", {}), float(result.metrics.get("certainty", 0.999))
-    slope, threshold = float(loss.get("refined_slope", 100.0)), float(loss.get("refined_threshold", 0.4))
-    return threshold + math.log(certainty / (1 - certainty)) / slope
+def draw_map(raw: np.ndarray, rule: RegionRule, size: tuple[int, int]) -> np.ndarray:
+    """A raw map [h, w] stretched to [0, 1] as scoring sees it, then resized to a thumbnail of ``size`` (width, height)
+    pixels (bilinear): float32 [height, width]."""
+    normalised = normalised_maps(torch.from_numpy(raw)[None], rule.size)[0].numpy()
+    return np.asarray(Image.fromarray(normalised).resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
+
+
+def draw_region(raw: np.ndarray, rule: RegionRule, size: tuple[int, int]) -> np.ndarray:
+    """The region that scoring compared with the truth, resized to a thumbnail of ``size`` (width, height) pixels
+    (nearest): bool [height, width]."""
+    region = predicted_regions(torch.from_numpy(raw)[None], *rule)[0].numpy()
+    return np.asarray(Image.fromarray(region).resize(size, Image.Resampling.NEAREST))
 
 
 def _sheet(
@@ -152,7 +153,7 @@ def _title(results: Sequence[SplitResult], shown: int, pairs: int) -> list[str]:
         f"{shown} of {pairs:,} pairs of image and finding, {where}; "
         f"{present:,} of {listed:,} test images with boxes present.",
         "Chosen by rank, not by looks: for each finding at even steps from the best IoU to the worst.",
-        "Each: image with the radiologist's boxes | attention map | predicted region.",
+        "Each: image with the radiologist's boxes | attention map | predicted region as scored.",
     ]
 
 
@@ -184,35 +185,18 @@ def _paste(
 
 def panels(dataset: Dataset, example: Example) -> list[Image.Image]:
     """Three RGB thumbnails of ``SIDE`` x ``SIDE``: image with boxes, map over the image, region with boxes."""
-    path = dataset.path(example.image)
-    try:
-        with Image.open(path) as opened:
-            grey = opened.convert("L")
-    except OSError as problem:
-        raise DataError(f"{path} cannot be read ({problem}); convert the data set again.") from None
-    normalised = display_map(_raw_map(example), grey.height, grey.width)
+    grey = read_grey(dataset.path(example.image))
     scale = SIDE / max(grey.size)
     size = max(round(grey.width * scale), 1), max(round(grey.height * scale), 1)
     small = grey.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
     base = np.repeat(np.asarray(small, dtype=np.float64)[:, :, None], 3, axis=2)
-    heat = np.asarray(Image.fromarray(normalised).resize(size, Image.Resampling.BILINEAR), dtype=np.float64).clip(0, 1)
-    region = np.asarray(
-        Image.fromarray(normalised >= region_level(example.result)).resize(size, Image.Resampling.NEAREST)
-    )
+    rule = region_rule(example.result)
+    with read_maps(example.result.folder / "maps.npz") as maps:
+        raw = maps.read(example.image, example.finding)
+    heated, tinted = _heated(base, draw_map(raw, rule, size)), _with_region(base, draw_region(raw, rule, size))
     boxes = dataset.boxes.get(example.image, {}).get(example.finding, [])
-    drawn = _on_square(_with_boxes(base, boxes, scale)), _on_square(_image(_heated(base, heat)))
-    return [*drawn, _on_square(_with_boxes(_with_region(base, region), boxes, scale))]
-
-
-def _raw_map(example: Example) -> np.ndarray:
-    path = example.result.folder / "maps.npz"
-    key = f"{example.image}/{example.finding}"
-    if not path.exists():
-        raise DataError(f"{path} is not there; run the prediction of this split again.")
-    with np.load(path) as maps:
-        if key not in maps:
-            raise DataError(f"{path} has no map {key}; run the prediction of this split again.")
-        return np.asarray(maps[key])
+    drawn = _with_boxes(base, boxes, scale), _image(heated), _with_boxes(tinted, boxes, scale)
+    return [_on_square(thumbnail) for thumbnail in drawn]
 
 
 def _heated(base: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import jinja2
 
 from ham.errors import DataError
 from ham.reporting import embed, result_tables
-from ham.reporting.data_sources import sources
+from ham.reporting.data_sources import group_sources
 from ham.reporting.markdown_latex import spans
-from ham.reporting.results import SplitResult, experiments_of, prior_note, read, variants_of
+from ham.reporting.results import SplitResult, experiments_of, prior_note, read_results, variants_of
 from ham.reporting.seen_in_training import seen_of_the_test
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.tables import read_table
@@ -38,33 +39,33 @@ CHECKPOINTS = {
 Shown = dict[str, Any]
 
 
-def write_page(
-    results: Path,
-    dataset_folder: Path,
-    splits: Sequence[Path],
-    tables: Sequence[Path],
-    figures: Sequence[Path],
-    galleries: Sequence[Path],
-    output: Path,
-    settings: ReportingSettings,
-    leakage: Path | None = None,
-) -> None:
-    """Write the report of a data set's results.
+@dataclass(frozen=True)
+class ReportFiles:
+    """What a report is made of; what is not given is left out of the page.
 
     ``splits`` are the result folders of all splits; ``tables`` the tidy csv of each experiment; ``figures``
-    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` leakage.csv. What is not
-    given is left out. DataError where one of them cannot be read.
+    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` leakage.csv.
     """
-    read_splits = read(splits)
-    tidy = {path.stem: path for path in tables if path.suffix == ".csv"}
-    drawn = {path.name.removesuffix(".svg").removesuffix(".png"): path for path in figures}
+
+    splits: Sequence[Path]
+    tables: Sequence[Path] = ()
+    figures: Sequence[Path] = ()
+    galleries: Sequence[Path] = ()
+    leakage: Path | None = None
+
+
+def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings: ReportingSettings) -> None:
+    """Write the report of a data set's results. DataError where one of the files cannot be read."""
+    read_splits = read_results(files.splits)
+    tidy = {path.stem: path for path in files.tables if path.suffix == ".csv"}
+    drawn = {path.name.removesuffix(".svg").removesuffix(".png"): path for path in files.figures}
     sheets: dict[str, list[Path]] = {}
-    for path in galleries:
+    for path in files.galleries:
         sheets.setdefault(path.parent.name, []).append(path)
     numbers = {name: result_tables.Numbers(read_table(path)) for name, path in tidy.items()}
     groups = experiments_of(read_splits)
     experiments = [
-        _experiment(name, group, numbers.get(name), drawn, sheets.get(name, []), len(galleries), settings)
+        _experiment(name, group, numbers.get(name), drawn, sheets.get(name, []), len(files.galleries), settings)
         for name, group in groups.items()
     ]
     environment = jinja2.Environment(
@@ -74,10 +75,10 @@ def write_page(
     info = _dataset(dataset_folder)
     page = environment.get_template("report.html.j2").render(
         dataset=info,
-        sources=sources(info),
-        key=read_splits[0].dataset if read_splits else Path(results).name,
+        sources=group_sources(info),
+        key=read_splits[0].dataset if read_splits else Path(output).parent.name,
         glance=_shown(_glance(groups, numbers, settings)),
-        seen=_shown(seen_of_the_test(leakage)) if leakage is not None else None,
+        seen=_shown(seen_of_the_test(files.leakage)) if files.leakage is not None else None,
         experiments=experiments,
         without_boxes=sorted({name for result in read_splits for name in result.left_out}),
         trainings=_trainings(read_splits),
@@ -117,7 +118,7 @@ def _experiment(
     galleries: int,
     settings: ReportingSettings,
 ) -> Shown:
-    tables = result_tables.build(numbers.table, settings, prior_note(group)) if numbers is not None else []
+    tables = result_tables.build_tables(numbers.table, settings, prior_note(group)) if numbers is not None else []
     shown = [_shown(table) for table in tables]
     left_out = " or ".join(dict.fromkeys(finding for result in group for finding in result.left_out)) or "one finding"
     return {
@@ -220,7 +221,7 @@ def _glance(
             count = "" if floor else str(len(found.splits))
             kind = "floor" if floor else "model"
             rows.append(
-                result_tables.Row(
+                result_tables.TableRow(
                     result_tables.FLOORS.get(variant, variant), [count, *texts], kind, [math.nan, *values], experiment
                 )
             )

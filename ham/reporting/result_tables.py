@@ -24,7 +24,7 @@ Wanted = Sequence[tuple[str, float | None, str]]  # metric, threshold, finding
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """A line of a table. ``kind``: model, floor, published, split, summary or count."""
 
     label: str
@@ -41,7 +41,7 @@ class Table:
     title: str
     caption: str
     columns: list[tuple[str, str]]
-    rows: list[Row]
+    rows: list[TableRow]
     notes: list[str] = field(default_factory=list)
     main: bool = True  # False: shown folded in the page
 
@@ -95,7 +95,7 @@ class Numbers:
         return [threshold for threshold in shown if round(threshold, 6) in scored]
 
 
-def build(table: pd.DataFrame, settings: ReportingSettings, floor_note: str = "") -> list[Table]:
+def build_tables(table: pd.DataFrame, settings: ReportingSettings, floor_note: str = "") -> list[Table]:
     """The tables of one experiment, from its tidy table, in reading order.
 
     ``floor_note`` stands under every table with maps that never look at the image.
@@ -159,7 +159,7 @@ def _present(table: pd.DataFrame) -> Table:
     }
     split = "pooled" if (rows["split"] == "pooled").any() else "".join(rows["split"].iloc[:1])
     shown = [
-        Row(finding, [_of(count, split, finding, ""), _of(count, split, finding, "boxes_")], "count")
+        TableRow(finding, [_of(count, split, finding, ""), _of(count, split, finding, "boxes_")], "count")
         for finding in dict.fromkeys(rows["finding"])
     ]
     return Table(
@@ -187,7 +187,7 @@ def _classification(numbers: Numbers, variant: str, published: list[PublishedRow
     for row in published:
         if row.metric == "auc" and any(math.isfinite(row.values.get(name, math.nan)) for name in findings):
             values = [*(row.values.get(name, math.nan) for name in findings), row.mean(findings), math.nan]
-            rows.append(Row(row.label, [number_text(value) for value in values], "published", values))
+            rows.append(TableRow(row.label, [number_text(value) for value in values], "published", values))
             notes.append(f"{row.label}: {row.protocol}; {row.note}.")
     if notes:
         notes.append(PROTOCOLS_DIFFER)
@@ -247,7 +247,7 @@ def _localization_summary(
             for name in numbers.means()
             for level in (round(level, 6) for level in levels)
         ]
-        rows.append(Row(label, [number_text(value) for value in values], "published", values))
+        rows.append(TableRow(label, [number_text(value) for value in values], "published", values))
     how = "over all pairs of all splits together" if pooled else _over(numbers).rstrip(".")
     pairs = f"{_pairs(numbers, metric, levels[0])} pairs of image and finding"
     caption = f"{_meaning(metric)}, the mean over findings: {how}; {pairs}."
@@ -263,7 +263,7 @@ def _per_finding(
     columns = [("", _mean_name(numbers, name) if not is_finding(name) else name) for name in names]
     source = (numbers.variants + numbers.floors)[0]
     counts = [_pair_count(numbers, source, metric, levels[0], name) for name in names]
-    rows = [Row("pairs", [f"{count:,}" for count in counts], "count")]
+    rows = [TableRow("pairs", [f"{count:,}" for count in counts], "count")]
     for level in levels:
         wanted = [(metric, level, name) for name in names]
         block = f"{METRICS[metric]} at {level:g}"
@@ -277,7 +277,7 @@ def _per_finding(
             if math.isclose(row.threshold, level):
                 means = [row.mean([f for f in findings if name != WITHOUT + f]) for name in numbers.means()]
                 values = [*(row.values.get(finding, math.nan) for finding in findings), *means]
-                rows.append(Row(row.label, [number_text(value) for value in values], "published", values, block))
+                rows.append(TableRow(row.label, [number_text(value) for value in values], "published", values, block))
     how = "over all pairs of all splits together." if pooled else _over(numbers)
     title = f"{METRICS[metric]} of each finding" + (", pooled" if pooled else "")
     return Table(title, f"{_meaning(metric)}: {how}", columns, rows, _protocol_notes(published), main)
@@ -293,7 +293,7 @@ def _by_split(numbers: Numbers, variant: str, metric: str, levels: list[float]) 
     return Table(f"{METRICS[metric]} of each split, {variant}", caption, columns, rows, main=False)
 
 
-def _methods(numbers: Numbers, row: Callable[[str, str, str], Row]) -> list[Row]:
+def _methods(numbers: Numbers, row: Callable[[str, str, str], TableRow]) -> list[TableRow]:
     models = [row(variant, variant, "model") for variant in numbers.variants]
     return models + [row(name, FLOORS[name], "floor") for name in numbers.floors]
 
@@ -302,9 +302,11 @@ def _split_names(numbers: Numbers) -> list[str]:
     return [*numbers.splits, "mean", "sd"] if len(numbers.splits) > 1 else numbers.splits
 
 
-def _split_row(numbers: Numbers, variant: str, split: str, wanted: Wanted) -> Row:
+def _split_row(numbers: Numbers, variant: str, split: str, wanted: Wanted) -> TableRow:
     values = [numbers.value(variant, split, metric, level, name) for metric, level, name in wanted]
-    return Row(split, [number_text(value) for value in values], "summary" if split in SUMMARIES else "split", values)
+    return TableRow(
+        split, [number_text(value) for value in values], "summary" if split in SUMMARIES else "split", values
+    )
 
 
 def _over_splits(
@@ -315,7 +317,7 @@ def _over_splits(
     kind: str,
     pooled: bool = False,
     block: str = "",
-) -> Row:
+) -> TableRow:
     """Mean ± sd over the splits, the pooled value, or the value of the only split."""
     several = len(numbers.splits) > 1
     split = ("pooled" if pooled else "mean") if several else (numbers.splits or [""])[0]
@@ -326,7 +328,7 @@ def _over_splits(
         texts = [
             f"{text} ± {number_text(sd)}" if math.isfinite(sd) else text for text, sd in zip(texts, spread, strict=True)
         ]
-    return Row(label, texts, kind, values, block)
+    return TableRow(label, texts, kind, values, block)
 
 
 def _pair_count(numbers: Numbers, variant: str, metric: str, level: float, name: str) -> int:

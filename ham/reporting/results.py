@@ -121,7 +121,7 @@ class SplitResult:
         return _table(self.folder / "floors.csv", FLOOR_COLUMNS)
 
 
-def read(folders: Iterable[Path | str]) -> list[SplitResult]:
+def read_results(folders: Iterable[Path | str]) -> list[SplitResult]:
     """The result folders as SplitResult, in the given order; DataError where one has no metrics.json."""
     results = [SplitResult(Path(folder)) for folder in folders]
     for result in results:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ham.errors import DataError
-from ham.reporting.result_tables import Row, Table
+from ham.reporting.result_tables import Table, TableRow
 from ham.scoring.leakage import COLUMNS
 
 KINDS = {"classification": "all test images", "localization": "those with boxes"}
@@ -40,9 +40,9 @@ def seen_of_the_test(path: Path) -> Table:
         raise DataError(f"{path} is no leakage audit as ham writes it ({problem}): remove it and run again.") from None
     partial = (audit["images"] == "present").any()
     audit = audit[audit["images"] == ("present" if partial else "listed")]
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for (experiment, kind), group in audit.groupby(["experiment", "kind"], sort=False):
-        row = Row(KINDS[str(kind)], _cells(group), "split", [], str(experiment))
+        row = TableRow(KINDS[str(kind)], _cells(group), "split", [], str(experiment))
         if rows and (rows[-1].block, rows[-1].cells) == (row.block, row.cells):
             rows[-1] = replace(row, label=ALL_BOXED)
         else:

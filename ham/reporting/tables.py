@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from ham.errors import DataError
+from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import markdown_latex, result_tables
-from ham.reporting.results import WITHOUT, SplitResult, prior_note, read, variants_of
+from ham.reporting.results import WITHOUT, SplitResult, prior_note, read_results, variants_of
 from ham.reporting.settings import ReportingSettings
 from ham.runtime.files import write_text
 
@@ -20,12 +21,11 @@ COLUMNS = (
     "experiment", "variant", "split", "truth", "kind", "metric", "threshold", "finding", "value", "low", "high", "n",
 )  # fmt: skip
 KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "finding")
-PAIR_COLUMN = {"t_iou": "iou", "t_ior": "ior"}
 # Rows of images with a finding, and their names in metrics.json
 OF_FINDING = {
     "listed": "positives_listed", "present": "positives", "boxes_listed": "pairs_listed", "boxes_present": "pairs",
 }  # fmt: skip
-Row = dict[str, Any]
+TidyRow = dict[str, Any]  # a row of the tidy table, by ``COLUMNS``
 
 
 def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSettings) -> None:
@@ -34,11 +34,11 @@ def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSe
     ``splits`` are result folders of all splits and variants of the experiment. DataError where they belong to several
     experiments, or a folder lacks its scores.
     """
-    results = read(splits)
+    results = read_results(splits)
     table = tidy(results)
     output_csv = Path(output_csv)
     write_text(output_csv, table.to_csv(index=False, lineterminator="\n"))
-    shown = result_tables.build(table, settings, prior_note(results))
+    shown = result_tables.build_tables(table, settings, prior_note(results))
     images = result_tables.images_line(table)
     write_text(output_csv.with_suffix(".md"), markdown_latex.markdown(shown, images))
     write_text(output_csv.with_suffix(".tex"), markdown_latex.latex(shown, images))
@@ -63,7 +63,7 @@ def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
     experiments = {result.experiment for result in results}
     if len(experiments) != 1:
         raise DataError(f"A table is of one experiment, not of {len(experiments)}: {', '.join(sorted(experiments))}.")
-    rows: list[Row] = []
+    rows: list[TidyRow] = []
     for group in variants_of(results).values():
         rows += _with_summaries([row for result in group for row in _scored(result)], _pooled_variant(group))
     rows += _floor_rows(results)
@@ -73,7 +73,7 @@ def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
     return table
 
 
-def _row(result: SplitResult, kind: str, scores: Row, variant: str | None = None) -> Row:
+def _tidy_row(result: SplitResult, kind: str, scores: Mapping[str, Any], variant: str | None = None) -> TidyRow:
     value = scores.get("value")
     threshold = scores.get("threshold")
     count = scores.get("n")
@@ -93,19 +93,19 @@ def _row(result: SplitResult, kind: str, scores: Row, variant: str | None = None
     }
 
 
-def _scored(result: SplitResult) -> list[Row]:
+def _scored(result: SplitResult) -> list[TidyRow]:
     kinds = ("classification", "localization")
-    return [_row(result, kind, scores) for kind in kinds for scores in result.metrics.get(kind) or []]
+    return [_tidy_row(result, kind, scores) for kind in kinds for scores in result.metrics.get(kind) or []]
 
 
-def _with_summaries(rows: list[Row], pooled: dict[tuple, Row]) -> list[Row]:
+def _with_summaries(rows: list[TidyRow], pooled: Mapping[tuple, Mapping[str, Any]]) -> list[TidyRow]:
     """Rows of one variant grouped by number: its splits, then mean and sd over them, then the pooled value."""
-    groups: dict[tuple, list[Row]] = {}
+    groups: dict[tuple, list[TidyRow]] = {}
     for row in rows:
         groups.setdefault(_key(row), []).append(row)
     if len({row["split"] for row in rows}) < 2:
         return [row for group in groups.values() for row in group]
-    out: list[Row] = []
+    out: list[TidyRow] = []
     for key, group in groups.items():
         values = np.array([row["value"] for row in group], dtype=np.float64)
         values = values[np.isfinite(values)]
@@ -115,17 +115,19 @@ def _with_summaries(rows: list[Row], pooled: dict[tuple, Row]) -> list[Row]:
         out.append(group[0] | {"split": "mean", "value": mean, "n": len(values)})
         out.append(group[0] | {"split": "sd", "value": sd, "n": len(values)})
         if key in pooled:
-            out.append(group[0] | {"split": "pooled"} | pooled[key])
+            out.append(group[0] | {"split": "pooled", **pooled[key]})
     return out
 
 
-def _key(row: Row) -> tuple:
+def _key(row: TidyRow) -> tuple:
     return tuple("" if isinstance(row[name], float) and math.isnan(row[name]) else row[name] for name in KEY)
 
 
-def _pooled_variant(group: Sequence[SplitResult]) -> dict[tuple, Row]:
+def _pooled_variant(group: Sequence[SplitResult]) -> dict[tuple, dict[str, Any]]:
     scored = [
-        _row(result, "localization", scores) for result in group for scores in result.metrics.get("localization") or []
+        _tidy_row(result, "localization", scores)
+        for result in group
+        for scores in result.metrics.get("localization") or []
     ]
     return _pooled(scored, _joined(result.localization for result in group))
 
@@ -135,23 +137,23 @@ def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=["finding", "iou", "ior"])
 
 
-def _pooled(rows: Sequence[Row], pairs: pd.DataFrame) -> dict[tuple, Row]:
+def _pooled(rows: Sequence[TidyRow], pairs: pd.DataFrame) -> dict[tuple, dict[str, Any]]:
     """Value and n, over all ``pairs``, of each number that ``rows`` name; nothing where there is no pair."""
     if pairs.empty:
         return {}
     values = {
         (metric, str(finding)): group[column].to_numpy(dtype=np.float64)
-        for metric, column in PAIR_COLUMN.items()
+        for metric, column in SHARE_OF.items()
         for finding, group in pairs.groupby("finding", sort=False)
     }
-    out: dict[tuple, Row] = {}
+    out: dict[tuple, dict[str, Any]] = {}
     for row in rows:
         metric, threshold, name = row["metric"], row["threshold"], row["finding"]
-        if metric not in PAIR_COLUMN:
+        if metric not in SHARE_OF:
             continue
         parts = [part for (m, finding), part in values.items() if m == metric and _belongs(finding, name)]
         if parts:
-            shares = [float((part >= threshold).mean()) for part in parts]
+            shares = [share_at_least(part, threshold) for part in parts]
             out[_key(row)] = {"value": float(np.mean(shares)), "n": sum(len(part) for part in parts)}
     return out
 
@@ -163,17 +165,17 @@ def _belongs(finding: str, name: str) -> bool:
     return name in ("mean", finding)
 
 
-def _floor_rows(results: Sequence[SplitResult]) -> list[Row]:
+def _floor_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
     """Floors of each split once: they look at the truth only, so that all variants of a split have the same."""
     once: dict[str, SplitResult] = {}
     for result in results:
         if result.metrics.get("floors"):
             once.setdefault(result.split, result)
     names = dict.fromkeys(name for result in once.values() for name in result.metrics["floors"])
-    out: list[Row] = []
+    out: list[TidyRow] = []
     for name in names:
         rows = [
-            _row(result, "localization", scores, variant=name)
+            _tidy_row(result, "localization", scores, variant=name)
             for result in once.values()
             for scores in result.metrics["floors"].get(name) or []
         ]
@@ -182,8 +184,8 @@ def _floor_rows(results: Sequence[SplitResult]) -> list[Row]:
     return out
 
 
-def _image_rows(results: Sequence[SplitResult]) -> list[Row]:
-    out: list[Row] = []
+def _image_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
+    out: list[TidyRow] = []
     for group in variants_of(results).values():
         for name in ("listed", "present", "boxes_listed", "boxes_present"):
             out += _summed(group, name, "", [result.counts.get(name) for result in group])
@@ -196,14 +198,14 @@ def _image_rows(results: Sequence[SplitResult]) -> list[Row]:
     return out
 
 
-def _lacks(count: Row) -> bool:
+def _lacks(count: Mapping[str, Any]) -> bool:
     return any(count.get(f"{key}_listed", count.get(key)) != count.get(key) for key in ("positives", "pairs"))
 
 
-def _summed(group: Sequence[SplitResult], metric: str, finding: str, numbers: Sequence[int | None]) -> list[Row]:
+def _summed(group: Sequence[SplitResult], metric: str, finding: str, numbers: Sequence[int | None]) -> list[TidyRow]:
     """Rows of counts, one a split where it is known, and their sum."""
     rows = [
-        _row(result, "images", {"metric": metric, "finding": finding, "value": number, "n": number})
+        _tidy_row(result, "images", {"metric": metric, "finding": finding, "value": number, "n": number})
         for result, number in zip(group, numbers, strict=True)
         if number is not None
     ]

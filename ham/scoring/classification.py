@@ -8,31 +8,30 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from ham.datasets.dataset import Dataset
-from ham.model.metrics import abnormality, accuracy, auc, mean_defined, mean_published
+from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published
 from ham.scoring.settings import ScoringSettings
+from ham.scoring.truth import Truth
 
 POINTS = 200  # of a stored ROC curve
 
 
-def beside_labels(dataset: Dataset, predictions: pd.DataFrame) -> pd.DataFrame:
+def join_labels(truth: Truth, predictions: pd.DataFrame) -> pd.DataFrame:
     """A row a test image: image, patient, then label_<finding> and probability_<finding>, abnormality last.
 
     ``predictions`` is indexed by image. An image is abnormal when any finding is present, unknown when none is but one
     is unknown.
     """
-    images = list(predictions.index)
-    labels = dataset.labels(images)
-    table: dict[str, Any] = {"image": images, "patient": [dataset.patient(image) for image in images]}
-    for column, finding in enumerate(dataset.findings):
-        table[f"label_{finding}"] = labels[:, column]
+    predictions = predictions.loc[list(truth.images)]
+    table: dict[str, Any] = {"image": list(truth.images), "patient": list(truth.patients)}
+    for column, finding in enumerate(truth.findings):
+        table[f"label_{finding}"] = truth.labels[:, column]
         table[f"probability_{finding}"] = predictions[finding].to_numpy()
-    table["label_abnormality"] = abnormality(labels)
+    table["label_abnormality"] = any_present(truth.labels)
     table["probability_abnormality"] = predictions["abnormality"].to_numpy()
     return pd.DataFrame(table)
 
 
-def rows(table: pd.DataFrame, findings: tuple[str, ...], settings: ScoringSettings) -> list[dict[str, Any]]:
+def metric_rows(table: pd.DataFrame, findings: tuple[str, ...], settings: ScoringSettings) -> list[dict[str, Any]]:
     """AUC and accuracy of every finding, their means and abnormality's, as rows of metrics.json."""
     out: list[dict[str, Any]] = []
     values: dict[str, list[float]] = {"auc": [], "accuracy": []}
@@ -55,7 +54,7 @@ def rows(table: pd.DataFrame, findings: tuple[str, ...], settings: ScoringSettin
     return out
 
 
-def curves(table: pd.DataFrame, findings: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
+def roc_curves(table: pd.DataFrame, findings: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
     """ROC curve of every finding and of abnormality that has one, at no more than POINTS points."""
     out = {}
     for finding in (*findings, "abnormality"):

@@ -13,39 +13,35 @@ import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
 
-from ham.datasets.dataset import Dataset
-from ham.model.maps import predicted_regions
+from ham.model.maps import RegionRule, predicted_regions
 from ham.model.metrics import Overlap, overlap
-from ham.scoring.truth import Pair, masks
+from ham.scoring.truth import Pair, masks_of
 
 GRID = 128  # side of the prior's grid; the table moves by less than 0.01 between 128 and 256
 CUTS = np.arange(0.05, 1.0, 0.025)  # candidate cuts, as shares of the prior's maximum
 NOISE = 16  # side of the random map before it is resized
 
 
-def location_prior(dataset: Dataset, tested: Sequence[Pair], training_images: Sequence[str], size: int) -> Overlap:
-    """Mean box mask of each finding over the training boxes, cut where its mean IoU with them is highest.
+def location_prior(tested: Sequence[Pair], trained: Sequence[Pair], size: int) -> Overlap:
+    """Mean mask of each finding over the pairs ``trained`` on, cut where its mean IoU with them is highest.
 
-    Without training boxes (an experiment that uses none) a pair's prior comes from the boxes of all *other patients*
-    tested.
+    Without any (an experiment that uses no boxes) a pair's prior comes from the masks of all *other patients* tested.
     """
     result = np.zeros((4, len(tested)))
     for finding in dict.fromkeys(pair.finding for pair in tested):
         rows = [row for row, pair in enumerate(tested) if pair.finding == finding]
         own = [tested[row] for row in rows]
-        known = [Pair(image, finding) for image in training_images if finding in dataset.boxes.get(image, {})]
-        truth = masks(dataset, own, size)
-        found = overlap(_prior_regions(dataset, own, known, size), truth)
-        result[:, rows] = np.stack(found)
-    return _overlap(result)
+        known = [pair for pair in trained if pair.finding == finding]
+        result[:, rows] = np.stack(overlap(_prior_regions(own, known, size), masks_of(own, size)))
+    return _as_overlap(result)
 
 
-def _prior_regions(dataset: Dataset, tested: Sequence[Pair], known: Sequence[Pair], size: int) -> np.ndarray:
+def _prior_regions(tested: Sequence[Pair], known: Sequence[Pair], size: int) -> np.ndarray:
     """bool [P, size, size]: one region for all where there are training boxes, else one that leaves a patient out."""
     if known:
-        return np.repeat(_resized(_best_cut(masks(dataset, known, GRID)), size)[None], len(tested), axis=0)
-    boxes = masks(dataset, tested, GRID)
-    patients = np.array([dataset.patient(pair.image) for pair in tested])
+        return np.repeat(_resized(_best_cut(masks_of(known, GRID)), size)[None], len(tested), axis=0)
+    boxes = masks_of(tested, GRID)
+    patients = np.array([pair.patient for pair in tested])
     out = np.zeros((len(tested), size, size), dtype=bool)
     for patient in np.unique(patients):
         others = boxes[patients != patient]
@@ -71,29 +67,32 @@ def _resized(region: np.ndarray, size: int) -> np.ndarray:
 
 
 def random_map(tested: Sequence[Pair], truth: np.ndarray) -> Overlap:
-    """Smooth noise, the same for a pair whenever it is scored, made into a region as a class activation map is."""
-    size = truth.shape[-1]
+    """Smooth noise, the same for a pair whenever it is scored, made into a region as published maps are.
+
+    ``truth`` are the pairs' masks bool [P, S, S]; so for :func:`whole_image`.
+    """
+    rule = RegionRule(truth.shape[-1])
 
     def region(pair: Pair) -> np.ndarray:
         rng = np.random.RandomState(zlib.crc32(f"{pair.image}/{pair.finding}".encode()))
         noise = gaussian_filter(rng.standard_normal((NOISE, NOISE)), 2.0, mode="nearest")
-        return predicted_regions(torch.from_numpy(noise)[None], size)[0].numpy()
+        return predicted_regions(torch.from_numpy(noise)[None], *rule)[0].numpy()
 
-    return _each(tested, truth, region)
+    return _measure_each(tested, truth, region)
 
 
 def whole_image(tested: Sequence[Pair], truth: np.ndarray) -> Overlap:
     """Every pixel is predicted."""
     everything = np.ones(truth.shape[1:], dtype=bool)
-    return _each(tested, truth, lambda _: everything)
+    return _measure_each(tested, truth, lambda _: everything)
 
 
-def _each(tested: Sequence[Pair], truth: np.ndarray, region: Callable[[Pair], np.ndarray]) -> Overlap:
+def _measure_each(tested: Sequence[Pair], truth: np.ndarray, region: Callable[[Pair], np.ndarray]) -> Overlap:
     result = np.zeros((4, len(tested)))
     for row, pair in enumerate(tested):
         result[:, row] = np.stack(overlap(region(pair)[None], truth[row : row + 1]))[:, 0]
-    return _overlap(result)
+    return _as_overlap(result)
 
 
-def _overlap(rows: np.ndarray) -> Overlap:
+def _as_overlap(rows: np.ndarray) -> Overlap:
     return Overlap(rows[0], rows[1], rows[2].astype(np.int64), rows[3].astype(np.int64))

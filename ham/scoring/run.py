@@ -3,134 +3,189 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ham.datasets.dataset import Dataset
 from ham.datasets.list_counts import ListCounts
 from ham.errors import DataError
 from ham.model.card import Card
+from ham.model.map_file import read_maps
+from ham.model.maps import RegionRule
 from ham.model.metrics import Overlap
 from ham.runtime.files import sha256, write_json, written
 from ham.scoring import classification, floors, localization
 from ham.scoring.settings import ScoringSettings
-from ham.scoring.truth import Pair, masks, pairs
+from ham.scoring.truth import Pair, Truth, masks_of
 
 log = logging.getLogger("ham")
+FLOORS = ("location-prior", "random-map", "whole-image")
+
+
+@dataclass(frozen=True)
+class ScoredFiles:
+    """What is scored: the weights that predicted, for their card, and what they predicted."""
+
+    checkpoint: Path
+    predictions: Path
+    maps: Path
+
+
+@dataclass(frozen=True)
+class ScoredLists:
+    """Lists of the data set (``bbox/fold1/test``): tested, and whose boxes the training knew; None: no boxes."""
+
+    test: str
+    test_boxes: str | None
+    train_boxes: str | None
+
+
+@dataclass(frozen=True)
+class Tables:
+    """classification.csv, localization.csv and floors.csv: a row an image, a pair, a floor and pair."""
+
+    classification: pd.DataFrame
+    localization: pd.DataFrame
+    floors: pd.DataFrame
 
 
 def score(
     split: dict[str, str],
     dataset_folder: Path,
-    checkpoint: Path,
-    predictions: Path,
-    maps: Path,
-    test: str,
-    test_boxes: str | None,
-    train_boxes: str | None,
+    files: ScoredFiles,
+    lists: ScoredLists,
     settings: ScoringSettings,
     output: Path,
 ) -> None:
     """Write classification.csv, localization.csv, floors.csv, curves.json and metrics.json into ``output``.
 
-    ``split`` names dataset, experiment, variant and split; ``test``, ``test_boxes`` and ``train_boxes`` name lists.
+    ``split`` names dataset, experiment, variant and split. DataError where predictions, maps or lists lack something.
     """
     dataset = Dataset.open(dataset_folder)
-    card = Card.read(checkpoint)
+    card = Card.read(files.checkpoint)
     training = card.model
-    predicted = _predictions(predictions)
-    boxed_images = dataset.listed(test_boxes) if test_boxes else []
-    absent = [image for image in (*dataset.listed(test), *boxed_images) if image not in predicted.index]
-    if absent:
-        raise DataError(f"{predictions}: {len(absent)} test images are not in it, {absent[0]} for one; predict again.")
-    probabilities = classification.beside_labels(dataset, predicted.loc[dataset.listed(test)])
-
-    tested = pairs(dataset, boxed_images)
-    truth = masks(dataset, tested, training.image_size)
-    with np.load(maps) as raw:
-        found = localization.model_overlap(raw, tested, truth, training.loss, settings.certainty)
-    pair_table = localization.pair_table(dataset, tested, found, predicted)
-    known = dataset.listed(train_boxes) if train_boxes else []
-    below = {
-        "location-prior": floors.location_prior(dataset, tested, known, training.image_size),
-        "random-map": floors.random_map(tested, truth),
-        "whole-image": floors.whole_image(tested, truth),
-    }
-    floor_table = pd.concat([_floor(dataset, name, tested, overlap) for name, overlap in below.items()])
-
-    boxed = dataset.boxed_findings if tested else ()
-    metrics: dict[str, Any] = {
+    rule = RegionRule.of(training.image_size, training.loss, settings.certainty)
+    truth = Truth.of_dataset(dataset, lists.test, lists.test_boxes)
+    trained = Truth.of_dataset(dataset, None, lists.train_boxes)
+    tables = make_tables(truth, trained.pairs, files, rule)
+    metrics = {
         **split,
-        "digests": {"predictions": sha256(predictions), "maps": sha256(maps), "data": dataset.info["digests"]},
-        "counts": _counts(dataset, test, test_boxes, probabilities, pair_table),
-        "lists": {"test": test, "test_boxes": test_boxes},
+        "truth": truth.name,
+        "digests": _digests(dataset, files),
+        "counts": _count(dataset, lists, truth),
+        "lists": {"test": lists.test, "test_boxes": lists.test_boxes},
         "certainty": settings.certainty,
+        "region": rule._asdict(),
         "store": card.store,  # side in pixels of the image store that was tested on; null: the image files
-        "location_prior_from": "training boxes" if known else "boxes of other test patients",
-        "classification": classification.rows(probabilities, dataset.findings, settings),
-        "localization": localization.rows(pair_table, dataset.findings, boxed, settings) if tested else [],
-        "floors": {
-            name: localization.rows(floor_table[floor_table["floor"] == name], dataset.findings, boxed, settings)
-            if tested
-            else []
-            for name in below
-        },
+        "location_prior_from": "training boxes" if trained.pairs else "boxes of other test patients",
+        **make_metrics(truth, tables, settings),
     }
-    _write_table(output / "classification.csv", probabilities)
-    _write_table(output / "localization.csv", pair_table)
-    _write_table(output / "floors.csv", floor_table)
-    write_json(output / "curves.json", {"roc": classification.curves(probabilities, dataset.findings)})
+    _write_table(output / "classification.csv", tables.classification)
+    _write_table(output / "localization.csv", tables.localization)
+    _write_table(output / "floors.csv", tables.floors)
+    write_json(output / "curves.json", {"roc": classification.roc_curves(tables.classification, truth.findings)})
     write_json(output / "metrics.json", metrics)
-    log.info("%d images and %d pairs scored", len(probabilities), len(pair_table))
+    log.info("%d images and %d pairs scored", len(truth.images), len(truth.pairs))
 
 
-def _predictions(path: Path) -> pd.DataFrame:
+def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule: RegionRule) -> Tables:
+    """Predictions beside the truth, floors beside both; ``trained`` are the pairs whose boxes the location prior knows.
+
+    DataError where an image or a pair of the truth was not predicted.
+    """
+    predicted = _read_predictions(files.predictions, truth)
+    masks = masks_of(truth.pairs, rule.size)
+    with read_maps(files.maps) as maps:
+        found = localization.model_overlap(maps, truth.pairs, masks, rule)
+    below = (
+        floors.location_prior(truth.pairs, trained, rule.size),
+        floors.random_map(truth.pairs, masks),
+        floors.whole_image(truth.pairs, masks),
+    )
+    return Tables(
+        classification.join_labels(truth, predicted),
+        localization.pair_table(truth.pairs, found, predicted),
+        pd.concat([_floor_table(name, truth.pairs, overlap) for name, overlap in zip(FLOORS, below, strict=True)]),
+    )
+
+
+def make_metrics(truth: Truth, tables: Tables, settings: ScoringSettings) -> dict[str, Any]:
+    """classification, localization and floors of metrics.json; where no pair is tested, nothing is localized."""
+
+    def localized(table: pd.DataFrame) -> list[dict[str, Any]]:
+        if not truth.pairs:
+            return []
+        return localization.metric_rows(table, truth.findings, truth.boxed_findings, settings)
+
+    names = tables.floors["floor"]
+    return {
+        "classification": classification.metric_rows(tables.classification, truth.findings, settings),
+        "localization": localized(tables.localization),
+        "floors": {name: localized(tables.floors[names == name]) for name in FLOORS},
+    }
+
+
+def _read_predictions(path: Path, truth: Truth) -> pd.DataFrame:
     table = pd.read_csv(path, dtype={"image": str}).set_index("image")
     if not table.index.is_unique:
         raise DataError(f"{path}: image {table.index[table.index.duplicated()][0]} occurs twice; predict again.")
+    tested = dict.fromkeys([*truth.images, *(pair.image for pair in truth.pairs)])
+    absent = [image for image in tested if image not in table.index]
+    if absent:
+        raise DataError(f"{path}: {len(absent)} test images are not in it, {absent[0]} for one; predict again.")
     return table
 
 
-def _floor(dataset: Dataset, name: str, tested: list[Pair], found: Overlap) -> pd.DataFrame:
+def _floor_table(name: str, pairs: Sequence[Pair], found: Overlap) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "floor": name,
-            "image": [pair.image for pair in tested],
-            "patient": [dataset.patient(pair.image) for pair in tested],
-            "finding": [pair.finding for pair in tested],
+            "image": [pair.image for pair in pairs],
+            "patient": [pair.patient for pair in pairs],
+            "finding": [pair.finding for pair in pairs],
             "iou": found.iou,
             "ior": found.ior,
         }
     )
 
 
-def _counts(
-    dataset: Dataset, test: str, test_boxes: str | None, images: pd.DataFrame, tested: pd.DataFrame
-) -> dict[str, Any]:
-    """How much was tested, and how much of what the lists name was there."""
-    lists = dataset.info["lists"]
-    presence = ListCounts(dataset.table, dataset.findings, dataset.boxes, dataset.missing)
-    of_test = {row.finding: row for row in presence.rows(test, dataset.listed(test, True))}
-    of_boxes = {row.finding: row for row in presence.rows("", dataset.listed(test_boxes, True) if test_boxes else [])}
+def _digests(dataset: Dataset, files: ScoredFiles) -> dict[str, Any]:
     return {
-        "listed": lists[test]["listed"],
-        "present": lists[test]["present"],
-        "boxes_listed": lists[test_boxes]["listed"] if test_boxes else 0,
-        "boxes_present": lists[test_boxes]["present"] if test_boxes else 0,
-        "images": len(images),
-        "patients": int(images["patient"].nunique()),
-        "pairs": len(tested),
+        "predictions": sha256(files.predictions),
+        "maps": sha256(files.maps),
+        "data": dataset.info["digests"],
+    }
+
+
+def _count(dataset: Dataset, lists: ScoredLists, truth: Truth) -> dict[str, Any]:
+    """How much was tested, and how much of what the lists name was there."""
+    of_lists, boxed = dataset.info["lists"], lists.test_boxes
+    counts = ListCounts(dataset.table, dataset.findings, dataset.boxes, dataset.missing)
+    of_test = {row.finding: row for row in counts.rows(lists.test, dataset.listed(lists.test, True))}
+    of_boxes = {row.finding: row for row in counts.rows("", dataset.listed(boxed, True) if boxed else [])}
+    positives = dict(zip(truth.findings, (truth.labels == 1).sum(axis=0).tolist(), strict=True))
+    pairs = Counter(pair.finding for pair in truth.pairs)
+    return {
+        "listed": of_lists[lists.test]["listed"],
+        "present": of_lists[lists.test]["present"],
+        "boxes_listed": of_lists[boxed]["listed"] if boxed else 0,
+        "boxes_present": of_lists[boxed]["present"] if boxed else 0,
+        "images": len(truth.images),
+        "patients": len(set(truth.patients)),
+        "pairs": len(truth.pairs),
         "findings": {
             finding: {
-                "positives": int((images[f"label_{finding}"] == 1).sum()),
+                "positives": positives[finding],
                 "positives_listed": of_test[finding].listed,
-                "pairs": int((tested["finding"] == finding).sum()),
+                "pairs": pairs[finding],
                 "pairs_listed": of_boxes[finding].boxes_listed,
             }
-            for finding in dataset.findings
+            for finding in truth.findings
         },
     }
 

@@ -9,14 +9,12 @@ import torch
 
 from ham.model.forward import outputs
 from ham.model.losses import hierarchical_losses
-from ham.model.maps import predicted_regions
-from ham.model.metrics import abnormality, accuracy, auc, mean_defined, mean_published, overlap, share_at_least
+from ham.model.maps import RegionRule, predicted_regions
+from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published, overlap, share_at_least
 from ham.model.network import HierarchicalAttentionNetwork
 from ham.samples import Batch
+from ham.settings import T_IOR, T_IOU
 from ham.training.settings import TrainingSettings
-
-T_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-T_IOR = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def validate(
@@ -28,6 +26,7 @@ def validate(
     """
     labels, scores, abnormal, losses = [], [], [], []
     findings, ious, iors = [], [], []
+    rule = RegionRule.of(settings.image_size, settings.loss)
     for batch, output in outputs(network, batches, settings, device):
         supervision = batch.supervision(device)
         losses += [float(hierarchical_losses(output, supervision, settings.loss).total)] * len(batch.labels)
@@ -36,9 +35,7 @@ def validate(
         abnormal.append(torch.sigmoid(output.logit_abnormality[:, 0]).cpu().numpy())
         if len(batch.pair_image):
             maps = output.cam_class[supervision.pair_image, supervision.pair_finding]
-            regions = predicted_regions(
-                maps, settings.image_size, settings.loss.refined_threshold, settings.loss.refined_slope
-            )
+            regions = predicted_regions(maps, *rule)
             found = overlap(regions.cpu().numpy(), batch.pair_mask.numpy())
             findings.append(batch.pair_finding.numpy())
             ious.append(found.iou)
@@ -50,7 +47,7 @@ def validate(
         "auc": mean_defined(areas),
         "auc_published": mean_published(areas),
         "accuracy": mean_defined(np.array([accuracy(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])),
-        "auc_abnormality": auc(abnormality(truth), np.concatenate(abnormal)),
+        "auc_abnormality": auc(any_present(truth), np.concatenate(abnormal)),
     }
     if findings:
         column = np.concatenate(findings)

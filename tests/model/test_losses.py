@@ -9,7 +9,7 @@ from golden import reference_inputs
 from golden.files import golden
 
 from ham.model.losses import (
-    abnormality,
+    any_present,
     attention_bound_loss,
     attention_union_loss,
     box_loss,
@@ -226,7 +226,7 @@ def test_cross_entropy_without_a_known_label_is_zero_and_so_is_its_gradient() ->
 def test_an_image_is_abnormal_when_a_finding_is_present_and_unknown_when_only_an_unknown_one_could_be() -> None:
     labels = torch.tensor([[1.0, NAN], [0.0, NAN], [0.0, 0.0], [NAN, NAN], [1.0, 0.0]])
     expected = torch.tensor([[1.0], [NAN], [0.0], [NAN], [1.0]])
-    torch.testing.assert_close(abnormality(labels), expected, equal_nan=True)
+    torch.testing.assert_close(any_present(labels), expected, equal_nan=True)
 
 
 def test_the_losses_of_maps_take_an_unknown_finding_as_absent() -> None:
@@ -262,4 +262,4 @@ def test_every_gradient_is_finite_with_unknown_labels_and_none_passes_through_an
     assert torch.equal(logits == 0, labels.isnan())
     abnormal = leaves["logit_abnormality"].grad
     assert abnormal is not None
-    assert torch.equal(abnormal == 0, abnormality(labels).isnan())
+    assert torch.equal(abnormal == 0, any_present(labels).isnan())

@@ -8,11 +8,10 @@ import torch
 from golden.files import golden
 
 from ham.model.maps import predicted_regions
-from ham.model.metrics import abnormality, accuracy, auc, mean_defined, mean_published, overlap, share_at_least
+from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published, overlap, share_at_least
+from ham.settings import T_IOR, T_IOU
 
 GOLDEN = golden("metrics")
-T_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-T_IOR = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -68,4 +67,4 @@ def test_unknown_labels_are_left_out() -> None:
 def test_an_image_is_abnormal_as_in_the_losses() -> None:
     nan = float("nan")
     labels = np.array([[1, nan], [0, nan], [0, 0], [nan, nan]])
-    np.testing.assert_array_equal(abnormality(labels), [1, nan, 0, nan])
+    np.testing.assert_array_equal(any_present(labels), [1, nan, 0, nan])

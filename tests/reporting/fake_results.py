@@ -126,6 +126,7 @@ def write_split(
             "findings": {f: {"positives": 12, "pairs": pairs if f in boxed else 0} for f in findings},
         },
         "location_prior_from": "training boxes",
+        "region": {"size": 64, "threshold": 0.4, "slope": 100.0, "certainty": 0.999},
         "classification": classification,
         "localization": localization_rows(ours) if boxed else [],
         "floors": {name: localization_rows(values) for name, values in others.items()} if boxed else {},

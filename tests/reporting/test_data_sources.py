@@ -13,7 +13,8 @@ import pytest
 from ham.datasets.description import Description, FileEntry
 from ham.errors import DataError
 from ham.reporting import page
-from ham.reporting.data_sources import COLUMNS, VERSIONS, sources
+from ham.reporting.data_sources import COLUMNS, VERSIONS, group_sources
+from ham.reporting.page import ReportFiles
 from ham.reporting.settings import ReportingSettings
 
 COMMIT = "8ec32d3d564c69b8200c56ed0a857654fdcac8e3"
@@ -74,7 +75,7 @@ def test_the_issue_that_was_used_is_quoted_by_its_checksum(root: Path, rows: lis
     for row in issues:
         digest = row["checksum"].removeprefix("sha256:")
         given = {"file": row["file"], "bytes": int(row["bytes"]), "sha256": digest}
-        (group,) = sources(info("nih-sample", given))
+        (group,) = group_sources(info("nih-sample", given))
         assert (group["version"], group["licence"]) == (row["version"], row["licence"])
         assert group["files"] == [
             {
@@ -93,7 +94,7 @@ def test_another_file_of_the_same_name_has_the_data_sets_own_licence(rows: list[
         {"file": "images_001.tar.gz", "bytes": None, "md5": None, "images": 7},
         {"file": "train.csv", "bytes": 8, "sha256": "1" * 64},
     ]
-    (group,) = sources(info("phantom", *given))
+    (group,) = group_sources(info("phantom", *given))
     assert (group["version"], group["licence"], group["attribution"]) == ("", "mine", "me")
     assert [entry["bytes"] for entry in group["files"]] == [9, "", 8]
     assert [entry["images"] for entry in group["files"]] == ["", 7, ""]
@@ -101,7 +102,7 @@ def test_another_file_of_the_same_name_has_the_data_sets_own_licence(rows: list[
 
 def test_a_row_without_checksum_is_quoted_of_its_own_data_set_only() -> None:
     given = {"file": "train.csv", "bytes": 8, "sha256": "1" * 64}
-    (group,) = sources(info("chexpert", given))
+    (group,) = group_sources(info("chexpert", given))
     assert group["version"] == "v1.0"
     assert group["licence"].startswith("Stanford")
     assert group["files"][0]["checksum"] == "sha256:" + "1" * 64
@@ -113,7 +114,7 @@ def test_sources_stand_in_groups_of_one_licence(rows: list[dict[str, str]]) -> N
         for row in rows
         if row["dataset"] == "nih"
     ]
-    groups = sources(info("nih", *given))
+    groups = group_sources(info("nih", *given))
     assert len(groups) == 5  # no version said, both issues of the labels, the boxes of 2017, the authors' commit
     assert sum(len(group["files"]) for group in groups) == len(given) == 69
 
@@ -122,9 +123,9 @@ def test_sources_stand_in_groups_of_one_licence(rows: list[dict[str, str]]) -> N
 def test_a_table_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "versions.csv").write_text(text)
     with pytest.raises(DataError, match=r"versions\.csv, row 2"):
-        sources(info("nih"), tmp_path / "versions.csv")
+        group_sources(info("nih"), tmp_path / "versions.csv")
     with pytest.raises(DataError, match=r"nowhere\.csv cannot be read"):
-        sources(info("nih"), tmp_path / "nowhere.csv")
+        group_sources(info("nih"), tmp_path / "nowhere.csv")
 
 
 def test_the_page_quotes_them(make_split: Callable[..., Path], dataset: Path, tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_the_page_quotes_them(make_split: Callable[..., Path], dataset: Path, tm
     used["sha256"] = "0bbfea9d4c4e9771481b3023b1bc9f0df9dea924453b12986beb29b0c4d0c95b"
     given["sources"] += [used, {"file": "<b>a folder</b>", "images": 1234}]
     path.write_text(json.dumps(given))
-    page.write_page(tmp_path, dataset, [make_split()], [], [], [], tmp_path / "x.html", ReportingSettings())
+    page.write_page(dataset, ReportFiles([make_split()]), tmp_path / "x.html", ReportingSettings())
     text = (tmp_path / "x.html").read_text()
     for said in ("Version 2017, 2017.", "92,416", f"sha256:{used['sha256']}", "file_id=f_219760940956", "CVPR 2017"):
         assert said in text

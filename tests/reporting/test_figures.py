@@ -12,7 +12,7 @@ from PIL import Image
 
 from ham.errors import DataError
 from ham.reporting import figures
-from ham.reporting.results import read
+from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 
 SETTINGS = ReportingSettings()
@@ -67,7 +67,7 @@ def test_the_threshold_curve_is_the_mean_over_findings_of_the_share_at_or_above(
 
 
 def test_the_threshold_curve_passes_through_the_pooled_values_of_the_table(five_folds: list[Path]) -> None:
-    results = read(five_folds)
+    results = read_results(five_folds)
     pairs = pd.concat([result.localization for result in results])
     curve = figures._share_curve(pairs, results[0].boxed_findings, "iou")
     by_hand = np.mean([(pairs.loc[pairs["finding"] == f, "iou"] >= 0.3).mean() for f in results[0].boxed_findings])
@@ -75,7 +75,7 @@ def test_the_threshold_curve_passes_through_the_pooled_values_of_the_table(five_
 
 
 def test_roc_curves_start_at_the_origin_and_an_undefined_one_is_left_out(make_split: Make) -> None:
-    (result,) = read([make_split()])
+    (result,) = read_results([make_split()])
     result.roc["flat"] = {"fpr": [], "tpr": []}
     result.roc["steep"] = {"fpr": [0.0, 0.0, 1.0], "tpr": [0.0, 1.0, 1.0]}
     assert figures._roc_at_rates(result, "flat") is None

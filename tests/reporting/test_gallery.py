@@ -9,52 +9,87 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from PIL import Image, ImageColor
 
 from ham.boxes import Box
+from ham.datasets.dataset import Dataset
 from ham.errors import DataError
+from ham.model.map_file import read_maps, write_maps
+from ham.model.maps import RegionRule
 from ham.reporting import gallery
-from ham.reporting.results import read
+from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.style import BOX_COLOUR
+from ham.scoring import localization
+from ham.scoring.truth import Truth, masks_of
+from ham.settings import LossSettings
+
+from .fake_results import IMAGES, write_dataset, write_split
 
 SETTINGS = ReportingSettings()
 Make = Callable[..., Path]
 
 
-@pytest.mark.parametrize("shape", [(7, 9), (1, 5), (16, 16), (64, 64)])
-@pytest.mark.parametrize("size", [(48, 60), (5, 3), (16, 16), (1, 1)])
-def test_the_display_map_equals_torch_with_aligned_corners(shape: tuple[int, int], size: tuple[int, int]) -> None:
-    raw = np.random.default_rng(1).gamma(2.0, size=shape).astype(np.float32)
-    tensor = torch.from_numpy(raw)[None, None]
-    wanted = torch.nn.functional.interpolate(tensor, size=size, mode="bilinear", align_corners=True)[0, 0].numpy()
-    spread = wanted.max() - wanted.min()
-    wanted = (wanted - wanted.min()) / (spread if spread > 0 else 1e-5)
-    shown = gallery.display_map(raw, *size)
-    assert shown.dtype == np.float32
-    assert shown.shape == size
-    np.testing.assert_allclose(shown, wanted, atol=1e-5)
+@pytest.mark.parametrize("loss", [LossSettings(), LossSettings(refined_threshold=0.6, refined_slope=20.0)])
+def test_the_region_drawn_is_the_region_scored(tmp_path: Path, loss: LossSettings) -> None:
+    """Its pixels, and with them IoU and IoR of localization.csv, for images of other sides than the network's."""
+    data = Dataset.open(write_dataset(tmp_path / "Phantom", IMAGES, size=(48, 60)))
+    split = write_split(tmp_path / "phantom/localization-5fold/ham/fold1", IMAGES)
+    rule = RegionRule.of(32, loss)
+    pairs = Truth.of_dataset(data, None, "Main/test").pairs
+    rng = np.random.default_rng(3)
+    with write_maps(split / "maps.npz") as file:
+        for pair in pairs:
+            file.write(pair.image, pair.finding, rng.gamma(2.0, size=(7, 9)))
+    masks = masks_of(pairs, rule.size)
+    with read_maps(split / "maps.npz") as maps:
+        found = localization.model_overlap(maps, pairs, masks, rule)
+        predictions = pd.DataFrame(0.5, index=IMAGES, columns=list(data.findings))
+        localization.pair_table(pairs, found, predictions).to_csv(split / "localization.csv", index=False)
+        metrics = json.loads((split / "metrics.json").read_text()) | {"region": rule._asdict()}
+        (split / "metrics.json").write_text(json.dumps(metrics))
+        (result,) = read_results([split])
+        rows = {(pair.image, pair.finding): row for row, pair in enumerate(pairs)}
+        for finding in data.boxed_findings:
+            for example in gallery.choose_examples([result], finding, 4):
+                size = 4 * rule.size, 8 * rule.size  # each pixel of the region is a rectangle of the thumbnail
+                raw = maps.read(example.image, example.finding)
+                drawn = gallery.draw_region(raw, gallery.region_rule(result), size)[::8, ::4]
+                truth = masks[rows[example.image, finding]]
+                both, either = (drawn & truth).sum(), (drawn | truth).sum()
+                assert 0 < drawn.sum() < drawn.size
+                assert both / either == pytest.approx(example.iou, abs=1e-12)
+                assert both / drawn.sum() == pytest.approx(example.ior, abs=1e-12)
 
 
-def test_a_constant_map_shows_nothing() -> None:
-    shown = gallery.display_map(np.full((4, 4), 3.7, dtype=np.float32), 20, 30)
-    assert (shown == 0).all()
+def test_a_ramp_is_drawn_from_where_it_is_certain() -> None:
+    ramp = np.array([[0.0, 1.0]], np.float32)
+    # seen at 101 pixels it is 0, 0.01 … 1; a pixel is certain from 0.4 + ln(999) / 100 = 0.46907, hence the 48th
+    region = gallery.draw_region(ramp, RegionRule(101), (101, 3))
+    assert region.shape == (3, 101)
+    assert (np.flatnonzero(region[0]) == np.arange(47, 101)).all()
+    np.testing.assert_allclose(gallery.draw_map(ramp, RegionRule(101), (101, 3))[2], np.arange(101) / 100, atol=1e-6)
 
 
-def test_the_region_is_where_the_refined_map_reaches_its_certainty(make_split: Make) -> None:
+def test_a_map_of_zeros_shows_nothing() -> None:
+    flat = np.zeros((4, 4), dtype=np.float32)
+    assert not gallery.draw_map(flat, RegionRule(16), (20, 30)).any()
+    assert not gallery.draw_region(flat, RegionRule(16), (20, 30)).any()
+
+
+def test_scores_that_do_not_say_how_regions_were_made_are_named(make_split: Make) -> None:
     split = make_split()
-    assert gallery.region_level(read([split])[0]) == pytest.approx(0.46907, abs=1e-5)
-    run = json.loads((split / "run.json").read_text())
-    run["settings"] = {"loss": {"refined_threshold": 0.5, "refined_slope": 50.0}}
-    (split / "run.json").write_text(json.dumps(run))
-    level = gallery.region_level(read([split])[0])
-    assert 1 / (1 + np.exp(-50 * (level - 0.5))) == pytest.approx(0.999)
+    metrics = json.loads((split / "metrics.json").read_text())
+    assert gallery.region_rule(read_results([split])[0]) == RegionRule(64)
+    for region in ({"size": 64, "angle": 1}, None):
+        (split / "metrics.json").write_text(json.dumps(metrics | {"region": region}))
+        with pytest.raises(DataError, match="no rule of regions: score this split again"):
+            gallery.region_rule(read_results([split])[0])
 
 
 def test_examples_stand_at_even_ranks_from_good_to_poor(make_split: Make) -> None:
     splits = [make_split(f"fold{i}", boxed=("Mass",), findings=("Mass",), pairs=10, seed=i) for i in (1, 2)]
-    chosen = gallery.choose(read(splits), "Mass", 4)
+    chosen = gallery.choose_examples(read_results(splits), "Mass", 4)
     assert [example.rank for example in chosen] == [3, 8, 13, 18]  # of 20: the middles of four equal parts
     everything = pd.concat([pd.read_csv(split / "localization.csv") for split in splits])["iou"]
     ordered = sorted(everything, reverse=True)
@@ -62,9 +97,9 @@ def test_examples_stand_at_even_ranks_from_good_to_poor(make_split: Make) -> Non
 
 
 def test_few_pairs_are_shown_once_each_and_none_gives_none(make_split: Make) -> None:
-    results = read([make_split(boxed=("Mass",), findings=("Mass",), pairs=3)])
-    assert [example.rank for example in gallery.choose(results, "Mass", 8)] == [1, 2, 3]
-    assert gallery.choose(results, "Hernia", 4) == []
+    results = read_results([make_split(boxed=("Mass",), findings=("Mass",), pairs=3)])
+    assert [example.rank for example in gallery.choose_examples(results, "Mass", 8)] == [1, 2, 3]
+    assert gallery.choose_examples(results, "Hernia", 4) == []
 
 
 def test_a_sheet_is_a_png_with_equal_bytes_each_time(make_split: Make, dataset: Path, tmp_path: Path) -> None:
@@ -83,7 +118,7 @@ def test_a_variant_without_localization_gets_a_sentence(make_split: Make, datase
 
 def test_a_missing_map_or_image_is_named(make_split: Make, dataset: Path, tmp_path: Path) -> None:
     split = make_split()
-    example = gallery.choose(read([split]), "Cardiomegaly", 1)[0]
+    example = gallery.choose_examples(read_results([split]), "Cardiomegaly", 1)[0]
     path = dataset / "images" / example.image
     kept = path.read_bytes()
     path.unlink()

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from ham.errors import DataError
 from ham.reporting import figures, gallery, page, tables
+from ham.reporting.page import ReportFiles
 from ham.reporting.settings import ReportingSettings
 
 from .fake_results import IMAGES, write_dataset, write_split
@@ -53,7 +54,7 @@ def write(splits: list[Path], dataset: Path, root: Path, output: Path) -> str:
     sheet = root / "gallery" / name / f"{variant}.png"
     gallery.write_gallery(dataset, splits, sheet, SETTINGS)
     drawn = [stem.with_name(f"{stem.name}.svg") for stem in stems.values()]
-    page.write_page(root, dataset, splits, [csv], drawn, [sheet], output, SETTINGS)
+    page.write_page(dataset, ReportFiles(splits, [csv], drawn, [sheet]), output, SETTINGS)
     return output.read_text(encoding="utf-8")
 
 
@@ -122,7 +123,7 @@ def test_equal_results_give_an_equal_page(text: str, root: Path, tmp_path: Path)
         sorted((root / name).rglob(f"*.{form}"))
         for name, form in (("tables", "csv"), ("figures", "svg"), ("gallery", "png"))
     ]
-    page.write_page(root, root / "datasets/Phantom", splits, *parts, tmp_path / "again.html", SETTINGS)
+    page.write_page(root / "datasets/Phantom", ReportFiles(splits, *parts), tmp_path / "again.html", SETTINGS)
     assert (tmp_path / "again.html").read_text(encoding="utf-8") == text
 
 
@@ -151,7 +152,7 @@ def test_a_checkpoint_chosen_on_test_images_is_said_so(
 ) -> None:
     split = make_split()
     lists(split, checkpoint, validation)
-    page.write_page(tmp_path, dataset, [split], [], [], [], tmp_path / "x.html", SETTINGS)
+    page.write_page(dataset, ReportFiles([split]), tmp_path / "x.html", SETTINGS)
     text = (tmp_path / "x.html").read_text()
     assert said in text
     assert "loss.weights.box" in text
@@ -165,7 +166,7 @@ def test_settings_are_read_from_the_card_of_the_weights_where_run_json_has_none(
         {"__metadata__": {"card": json.dumps({"findings": ["Mass"], "settings": {"checkpoint": "last"}})}}
     ).encode()
     (split / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
-    page.write_page(tmp_path, dataset, [split], [], [], [], tmp_path / "x.html", SETTINGS)
+    page.write_page(dataset, ReportFiles([split]), tmp_path / "x.html", SETTINGS)
     assert "no image chose them" in (tmp_path / "x.html").read_text()
 
 
@@ -174,7 +175,7 @@ def test_a_training_on_an_image_store_is_said_so(make_split: Make, dataset: Path
     run = json.loads((split / "run.json").read_text())
     for store, said in ((None, "<td>files</td>"), (576, "<td>store of 576 pixels</td>")):
         (split / "run.json").write_text(json.dumps({**run, "store": store}))
-        page.write_page(tmp_path, dataset, [split], [], [], [], tmp_path / "x.html", SETTINGS)
+        page.write_page(dataset, ReportFiles([split]), tmp_path / "x.html", SETTINGS)
         assert said in (tmp_path / "x.html").read_text()
 
 
@@ -183,7 +184,7 @@ def test_a_model_below_its_floor_is_marked(make_split: Make, dataset: Path, tmp_
     root = tmp_path / "results"
     csv = root / "tables" / "localization-5fold.csv"
     tables.write_tables([split], csv, SETTINGS)
-    page.write_page(root, dataset, [split], [csv], [], [], tmp_path / "x.html", SETTINGS)
+    page.write_page(dataset, ReportFiles([split], [csv]), tmp_path / "x.html", SETTINGS)
     assert '<td class="below' in (tmp_path / "x.html").read_text()
 
 
@@ -193,13 +194,13 @@ def test_a_page_of_an_experiment_without_localization_can_be_made(
     split = make_split(boxed=(), floors=())
     csv = tmp_path / "tables" / "localization-5fold.csv"
     tables.write_tables([split], csv, SETTINGS)
-    page.write_page(tmp_path, dataset, [split], [csv], [], [], tmp_path / "x.html", SETTINGS)
+    page.write_page(dataset, ReportFiles([split], [csv]), tmp_path / "x.html", SETTINGS)
     assert "no localization tested" in (tmp_path / "x.html").read_text()
 
 
 def test_a_missing_data_set_is_named(make_split: Make, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"dataset\.json"):
-        page.write_page(tmp_path, tmp_path / "nowhere", [make_split()], [], [], [], tmp_path / "x.html", SETTINGS)
+        page.write_page(tmp_path / "nowhere", ReportFiles([make_split()]), tmp_path / "x.html", SETTINGS)
 
 
 @pytest.mark.parametrize(

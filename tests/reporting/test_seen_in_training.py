@@ -11,6 +11,7 @@ import pytest
 
 from ham.errors import DataError
 from ham.reporting import page
+from ham.reporting.page import ReportFiles
 from ham.reporting.seen_in_training import seen_of_the_test
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.leakage import COLUMNS
@@ -91,10 +92,10 @@ def test_the_page_has_the_section_where_there_is_an_audit(
     settings, output = ReportingSettings(), tmp_path / "x.html"
     splits = [make_split()]
     path = audit(tmp_path, row(test_images_of_train_patients=900, chosen_on_test=1))
-    page.write_page(tmp_path, dataset, splits, [], [], [], output, settings, path)
+    page.write_page(dataset, ReportFiles(splits, leakage=path), output, settings)
     text = output.read_text()
     assert "What training has seen of the test" in text
     assert ">900 (90.0 %)<" in text
     assert 'href="#seen"' in text
-    page.write_page(tmp_path, dataset, splits, [], [], [], output, settings)
+    page.write_page(dataset, ReportFiles(splits), output, settings)
     assert 'id="seen"' not in output.read_text()

@@ -13,7 +13,7 @@ import pytest
 
 from ham.errors import DataError
 from ham.reporting import published, result_tables, tables
-from ham.reporting.results import read
+from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 
 SETTINGS = ReportingSettings()
@@ -52,7 +52,7 @@ def test_mean_sd_and_pooled_equal_a_calculation_by_hand(make_split: Make) -> Non
     one, two = make_split("fold1"), make_split("fold2")
     set_scores(one, {"Mass": [0.1, 0.5], "Nodule": [0.9]}, 0.8)
     set_scores(two, {"Mass": [0.3, 0.4, 0.6, 0.2], "Nodule": [0.0]}, 0.7)
-    table = tables.tidy(read([one, two]))
+    table = tables.tidy(read_results([one, two]))
 
     def value(split: str, finding: str, metric: str = "t_iou") -> float:
         return float(pick(table, split=split, finding=finding, metric=metric, variant="ham")["value"])
@@ -76,7 +76,7 @@ def test_auc_is_not_pooled_and_an_undefined_one_is_left_out_of_the_mean(make_spl
     one, two, three = (make_split(f"fold{i}") for i in (1, 2, 3))
     for folder, auc in ((one, 0.6), (two, None), (three, 0.8)):
         set_scores(folder, {"Mass": [0.1], "Nodule": [0.9]}, auc)
-    table = tables.tidy(read([one, two, three]))
+    table = tables.tidy(read_results([one, two, three]))
     auc_rows = table[table["metric"] == "auc"]
     assert set(auc_rows["split"]) == {"fold1", "fold2", "fold3", "mean", "sd"}
     mean = pick(auc_rows, split="mean")
@@ -85,13 +85,13 @@ def test_auc_is_not_pooled_and_an_undefined_one_is_left_out_of_the_mean(make_spl
 
 
 def test_a_single_split_has_no_mean_and_no_pooled_row(make_split: Make) -> None:
-    table = tables.tidy(read([make_split("official", experiment="classification-official")]))
+    table = tables.tidy(read_results([make_split("official", experiment="classification-official")]))
     assert set(table["split"]) == {"official"}
 
 
 def test_floors_stand_once_as_variants_of_their_own_with_pooled_values(make_split: Make) -> None:
     splits = [make_split(f"fold{i}", variant=v, seed=i) for v in ("ham", "other") for i in (1, 2)]
-    table = tables.tidy(read(splits))
+    table = tables.tidy(read_results(splits))
     assert list(dict.fromkeys(table["variant"])) == ["ham", "other", "location-prior", "random-map", "whole-image"]
     prior = {"variant": "location-prior", "metric": "t_iou", "threshold": 0.3, "finding": "Cardiomegaly"}
     values = [float(pick(table, split=f"fold{i}", **prior)["value"]) for i in (1, 2)]
@@ -104,9 +104,9 @@ def test_floors_stand_once_as_variants_of_their_own_with_pooled_values(make_spli
 def test_a_missing_floor_leaves_the_others(make_split: Make) -> None:
     splits = [make_split(f"fold{i}", floors=("whole-image",), seed=i) for i in (1, 2)]
     (splits[1] / "floors.csv").unlink()
-    table = tables.tidy(read(splits))
+    table = tables.tidy(read_results(splits))
     assert set(table["variant"]) == {"ham", "whole-image"}
-    shown = result_tables.build(table, SETTINGS)
+    shown = result_tables.build_tables(table, SETTINGS)
     summary = next(t for t in shown if t.title == "T(IoU), mean over findings")
     assert [row.label for row in summary.rows] == ["ham", "whole image"]
 
@@ -143,7 +143,7 @@ def test_the_first_line_says_how_many_images_were_present(make_split: Make, tmp_
     assert (tmp_path / "x.tex").read_text().splitlines()[0].startswith(f"% {line}")
     table = tables.read_table(tmp_path / "x.csv")
     assert pick(table, kind="images", metric="listed", split="pooled")["value"] == 40
-    for shown in result_tables.build(table, SETTINGS):
+    for shown in result_tables.build_tables(table, SETTINGS):
         assert "Test images present: 24 of 40" in shown.caption
 
 
@@ -162,7 +162,7 @@ def test_absent_images_are_counted_by_finding_and_only_then(make_split: Make, tm
     assert pick(table, kind="images", metric="listed", finding="Cardiomegaly", split="fold1")["n"] == 20
     assert set(table.loc[(table["kind"] == "images") & (table["finding"] != ""), "finding"]) == {"Cardiomegaly"}
     (shown,) = (
-        shown for shown in result_tables.build(table, SETTINGS) if shown.title.startswith("Test images present")
+        shown for shown in result_tables.build_tables(table, SETTINGS) if shown.title.startswith("Test images present")
     )
     assert [(row.label, row.cells) for row in shown.rows] == [("Cardiomegaly", ["24 of 32", "12 of 14"])]
     assert result_tables.images_line(table).startswith("Test images present: 24 of 24")
@@ -245,7 +245,9 @@ def test_without_a_finding_left_out_there_is_one_mean(make_split: Make) -> None:
     metrics["localization"] = [row for row in metrics["localization"] if not row["finding"].startswith("mean_without")]
     (split / "metrics.json").write_text(json.dumps(metrics))
     summary = next(
-        t for t in result_tables.build(tables.tidy(read([split])), SETTINGS) if t.title.startswith("T(IoU), mean")
+        t
+        for t in result_tables.build_tables(tables.tidy(read_results([split])), SETTINGS)
+        if t.title.startswith("T(IoU), mean")
     )
     assert {group for group, _ in summary.columns} == {"mean of 2"}
 

@@ -4,64 +4,58 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from ham.datasets.dataset import Dataset
 from ham.scoring import floors
-from ham.scoring.truth import Pair, masks, pairs
+from ham.scoring.truth import Pair, find_pairs, masks_of
 
 LEFT, RIGHT = [0.0, 0.0, 50.0, 100.0], [50.0, 0.0, 50.0, 100.0]
 
 
-def dataset(boxes: dict[str, list[float]]) -> Dataset:
-    """Images of 100 x 100 with one box of one finding each; the patient is the letter before the number."""
+def pairs(boxes: dict[str, list[float]]) -> list[Pair]:
+    """Of images of 100 x 100 with one box of one finding each; the patient is the letter before the number."""
     table = pd.DataFrame(
         {"patient": [name[0] for name in boxes], "width": 100, "height": 100, "view": "PA", "Mass": 1.0},
         index=list(boxes),
     )
     info = {"name": "x", "findings": ["Mass"], "boxed_findings": ["Mass"], "box_grid": 100, "lists": {}}
-    return Dataset(Path("x"), info, table, {image: {"Mass": [box]} for image, box in boxes.items()}, [])
+    dataset = Dataset(Path("x"), info, table, {image: {"Mass": [box]} for image, box in boxes.items()}, [])
+    return find_pairs(dataset, list(boxes))
 
 
 def test_the_prior_of_equal_boxes_is_that_box() -> None:
-    data = dataset({"a1": LEFT, "b1": LEFT, "c1": RIGHT})
-    found = floors.location_prior(data, [Pair("a1", "Mass"), Pair("c1", "Mass")], ["b1"], 128)
+    found = floors.location_prior(pairs({"a1": LEFT, "c1": RIGHT}), pairs({"b1": LEFT}), 128)
     assert found.iou == pytest.approx([1.0, 0.0])
 
 
 def test_the_prior_is_cut_where_it_does_best_on_the_training_boxes() -> None:
-    data = dataset({"a1": LEFT, **{f"b{n}": LEFT for n in range(3)}, "c1": RIGHT})
+    trained = pairs({**{f"b{n}": LEFT for n in range(3)}, "c1": RIGHT})
     # mean mask: 3/4 left, 1/4 right; keeping the left half alone has mean IoU 3/4, the whole has 1/2
-    found = floors.location_prior(data, [Pair("a1", "Mass")], ["b0", "b1", "b2", "c1"], 128)
+    found = floors.location_prior(pairs({"a1": LEFT}), trained, 128)
     assert found.iou[0] == pytest.approx(1.0)
 
 
 def test_without_training_boxes_a_patients_own_boxes_are_left_out() -> None:
-    data = dataset({"a1": LEFT, "a2": LEFT, "b1": RIGHT})
-    found = floors.location_prior(data, pairs(data, ["a1", "a2", "b1"]), [], 128)
+    found = floors.location_prior(pairs({"a1": LEFT, "a2": LEFT, "b1": RIGHT}), [], 128)
     assert found.iou == pytest.approx([0.0, 0.0, 0.0])
 
 
 def test_one_patient_alone_has_no_prior() -> None:
-    data = dataset({"a1": LEFT})
-    found = floors.location_prior(data, pairs(data, ["a1"]), [], 128)
+    found = floors.location_prior(pairs({"a1": LEFT}), [], 128)
     assert (found.iou[0], found.predicted_area[0]) == (0.0, 0)
 
 
 def test_the_whole_image_overlaps_by_the_boxes_share() -> None:
-    data = dataset({"a1": LEFT})
-    tested = pairs(data, ["a1"])
-    found = floors.whole_image(tested, masks(data, tested, 64))
+    tested = pairs({"a1": LEFT})
+    found = floors.whole_image(tested, masks_of(tested, 64))
     assert found.iou[0] == found.ior[0] == 0.5
 
 
 def test_a_random_map_is_the_same_each_time_and_another_for_another_pair() -> None:
-    truth = np.zeros((2, 64, 64), dtype=bool)
-    truth[:, 16:48, 16:48] = True
-    tested = [Pair("a1", "Mass"), Pair("b1", "Mass")]
-    found, again = (floors.random_map(tested, truth) for _ in range(2))
+    tested = pairs({"a1": [25.0, 25.0, 50.0, 50.0], "b1": [25.0, 25.0, 50.0, 50.0]})
+    found, again = (floors.random_map(tested, masks_of(tested, 64)) for _ in range(2))
     assert found.iou.tolist() == again.iou.tolist()
     assert found.predicted_area[0] != found.predicted_area[1]
     assert 0 < found.predicted_area.min() < 64 * 64

@@ -13,7 +13,7 @@ import torch
 from ham.datasets.image_store import write_store
 from ham.errors import WeightsError
 from ham.model.card import Card
-from ham.predicting.run import predict
+from ham.predicting.run import PredictedImages, predict
 from ham.predicting.settings import PredictionSettings
 from ham.settings import NetworkSettings
 from ham.training.batches import Lists, Sources
@@ -37,11 +37,10 @@ def stored(phantom: Path, base: Path, side: int) -> Path:
 
 
 def predicted(phantom: Path, base: Path, store: Path | None) -> pd.DataFrame:
-    file = base / "predictions.csv"
     checkpoint = base / "results/phantom/experiment/ham/fold1/model.safetensors"
-    lists = (LISTS.validation, LISTS.validation_boxes)
-    predict(checkpoint, phantom, *lists, PredictionSettings(), file, base / "maps.npz", 0, 1, store)
-    return pd.read_csv(file, index_col="image")
+    chosen = PredictedImages(phantom, LISTS.validation, LISTS.validation_boxes, store)
+    predict(checkpoint, chosen, PredictionSettings(), base, gpus=0, threads=1)
+    return pd.read_csv(base / "predictions.csv", index_col="image")
 
 
 def test_it_is_another_training_that_says_so_and_is_tested_on_its_store(

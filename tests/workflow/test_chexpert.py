@@ -13,10 +13,10 @@ import pytest
 from PIL import Image, ImageColor
 
 from ham.datasets.dataset import Dataset
-from ham.reporting.gallery import MARGIN, SIDE, choose, panels
-from ham.reporting.results import read
+from ham.reporting.gallery import MARGIN, SIDE, choose_examples, panels
+from ham.reporting.results import read_results
 from ham.reporting.style import BOX_COLOUR
-from ham.scoring.truth import masks, pairs
+from ham.scoring.truth import find_pairs, masks_of
 
 from .conftest import Checkout, copy_of_workflow
 
@@ -102,8 +102,8 @@ def test_every_annotated_image_is_tested_once_without_its_patient_in_training(
 def test_truth_masks_are_the_corners_scaled_along_each_axis(
     finished: Checkout, dataset: Dataset, corners: dict[tuple[str, str], list[list[int]]]
 ) -> None:
-    wanted = pairs(dataset, list(dataset.boxes))
-    truth = masks(dataset, wanted, 64)
+    wanted = find_pairs(dataset, list(dataset.boxes))
+    truth = masks_of(wanted, 64)
     oblong = 0
     for pair, mask in zip(wanted, truth, strict=True):
         with Image.open(dataset.folder / ".drawn" / pair.image) as image:
@@ -123,12 +123,12 @@ def test_truth_masks_are_the_corners_scaled_along_each_axis(
 def test_boxes_in_the_gallery_sit_where_they_were_drawn(
     finished: Checkout, dataset: Dataset, corners: dict[tuple[str, str], list[list[int]]]
 ) -> None:
-    results = read([finished.work / LOCALIZATION / fold for fold in ("fold1", "fold2")])
+    results = read_results([finished.work / LOCALIZATION / fold for fold in ("fold1", "fold2")])
     sheet = np.asarray(Image.open(finished.work / RESULTS / "gallery/localization-5fold-by-patient/ham.png"))
     colour = np.array(ImageColor.getrgb(BOX_COLOUR))
     seen = set()
     for finding in dataset.boxed_findings:
-        for number, example in enumerate(choose(results, finding, 4)):
+        for number, example in enumerate(choose_examples(results, finding, 4)):
             panel = np.asarray(panels(dataset, example)[0])
             with Image.open(dataset.folder / ".drawn" / example.image) as image:
                 width, height = image.size

@@ -6,18 +6,19 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake, "report_page"):
-        from ham.reporting.page import write_page
+        from ham.reporting.page import ReportFiles, write_page
         from ham.reporting.settings import ReportingSettings
 
-        page, given = Path(snakemake.output.page), snakemake.input
+        given = snakemake.input
         write_page(
-            page.parent,
             Path(given.dataset).parent,
-            [Path(path).parent for path in given.metrics],
-            [Path(path) for path in given.tables if path.endswith(".csv")],
-            [Path(path) for path in given.figures if path.endswith(".svg")],
-            [Path(path) for path in given.galleries],
-            page,
+            ReportFiles(
+                [Path(path).parent for path in given.metrics],
+                [Path(path) for path in given.tables if path.endswith(".csv")],
+                [Path(path) for path in given.figures if path.endswith(".svg")],
+                [Path(path) for path in given.galleries],
+                Path(given.leakage),
+            ),
+            Path(snakemake.output.page),
             ReportingSettings.of(snakemake.params.settings),
-            Path(given.leakage),
         )

@@ -6,16 +6,15 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake, "score"):
-        from ham.scoring.run import score
+        from ham.scoring.run import ScoredFiles, ScoredLists, score
         from ham.scoring.settings import ScoringSettings
 
+        given = snakemake.input
         score(
             dict(snakemake.wildcards.items()),
-            Path(snakemake.input.dataset).parent,
-            Path(snakemake.input.model),
-            Path(snakemake.input.predictions),
-            Path(snakemake.input.maps),
-            settings=ScoringSettings.of(snakemake.params.settings),
-            output=Path(snakemake.output.metrics).parent,
-            **snakemake.params.lists,
+            Path(given.dataset).parent,
+            ScoredFiles(Path(given.model), Path(given.predictions), Path(given.maps)),
+            ScoredLists(**snakemake.params.lists),
+            ScoringSettings.of(snakemake.params.settings),
+            Path(snakemake.output.metrics).parent,
         )

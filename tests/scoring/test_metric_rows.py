@@ -27,7 +27,7 @@ def test_shares_means_and_the_mean_without_the_finding_that_carries_it() -> None
             "ior": [1.0, 1.0, 0.0, 0.5],
         }
     )
-    rows = localization.rows(
+    rows = localization.metric_rows(
         table, ("Cardiomegaly", "Mass", "Hernia", "Edema"), ("Cardiomegaly", "Mass"), ScoringSettings()
     )
     assert value(rows, "t_iou", "Cardiomegaly", 0.3) == 1.0
@@ -42,7 +42,7 @@ def test_shares_means_and_the_mean_without_the_finding_that_carries_it() -> None
 
 def test_a_finding_without_pairs_is_left_out_of_the_mean() -> None:
     table = pd.DataFrame({"finding": ["Mass"], "iou": [0.9], "ior": [0.9]})
-    rows = localization.rows(table, ("Mass", "Nodule"), ("Mass", "Nodule"), ScoringSettings())
+    rows = localization.metric_rows(table, ("Mass", "Nodule"), ("Mass", "Nodule"), ScoringSettings())
     assert np.isnan(value(rows, "t_iou", "Nodule", 0.5))
     assert value(rows, "t_iou", "mean", 0.5) == 1.0
 
@@ -58,11 +58,11 @@ def test_both_readings_of_an_undefined_auc_exist_under_their_names() -> None:
             "probability_abnormality": [0.2, 0.3, 0.1],
         }
     )
-    rows = classification.rows(table, ("Mass", "Hernia"), ScoringSettings())
+    rows = classification.metric_rows(table, ("Mass", "Hernia"), ScoringSettings())
     assert value(rows, "auc", "mean") == 1.0
     assert value(rows, "auc_published", "mean") == 0.5
     assert value(rows, "auc", "abnormality") == 0.0
     assert np.isnan(value(rows, "auc", "Hernia"))
     assert value(rows, "accuracy", "Hernia", 0.5) == 1.0
-    assert classification.curves(table, ("Mass", "Hernia")).keys() == {"Mass", "abnormality"}
+    assert classification.roc_curves(table, ("Mass", "Hernia")).keys() == {"Mass", "abnormality"}
     assert next(row["n"] for row in rows if row["finding"] == "Mass") == pytest.approx(2)
