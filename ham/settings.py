@@ -12,10 +12,6 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-T_IOU = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)  # published thresholds of T(IoU) and T(IoR)
-T_IOR = (0.1, 0.25, 0.5, 0.75, 0.9)
-CERTAINTY = 0.999  # refined map from which on a pixel is predicted, as published
-
 Architecture = Literal[
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d"
 ]

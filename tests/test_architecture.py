@@ -8,7 +8,7 @@ from ham.runtime import provenance
 
 # Each may import what stands before it, and its own row.
 ORDER = [
-    ("ham", "ham.errors", "ham.settings", "ham.boxes"),
+    ("ham", "ham.errors", "ham.protocol", "ham.settings", "ham.boxes"),
     ("ham.runtime",),
     ("ham.images",),
     ("ham.datasets",),

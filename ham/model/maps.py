@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ham.settings import CERTAINTY, LossSettings
+from ham.protocol import CERTAINTY
+from ham.settings import LossSettings
 
 
 class RegionRule(NamedTuple):

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ham.settings import T_IOR, Settings
+from ham.protocol import T_IOR
+from ham.settings import Settings
 
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ham.settings import CERTAINTY, T_IOR, T_IOU, Settings
+from ham.protocol import CERTAINTY, T_IOR, T_IOU
+from ham.settings import Settings
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 

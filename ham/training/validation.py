@@ -12,8 +12,8 @@ from ham.model.losses import hierarchical_losses
 from ham.model.maps import RegionRule, predicted_regions
 from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published, overlap, share_at_least
 from ham.model.network import HierarchicalAttentionNetwork
+from ham.protocol import T_IOR, T_IOU
 from ham.samples import Batch
-from ham.settings import T_IOR, T_IOU
 from ham.training.settings import TrainingSettings
 
 

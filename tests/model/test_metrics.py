@@ -9,7 +9,7 @@ from golden.files import golden
 
 from ham.model.maps import predicted_regions
 from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published, overlap, share_at_least
-from ham.settings import T_IOR, T_IOU
+from ham.protocol import T_IOR, T_IOU
 
 GOLDEN = golden("metrics")
 
