@@ -14,19 +14,13 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from ham.datasets.sources import SOURCES, Source, meaningless_keys
 from ham.errors import SettingsError
 from ham.settings import Settings, described
 
-PARTS = ("train", "val", "test")  # of a split of one's own
+SPLIT_PARTS = ("train", "val", "test")  # names of the lists of a split of one's own
 PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
-# keys of a description by its source: without which it says too little, and which mean nothing there
-OWN = ("images", "labels", "boxes")
-NEEDED = {"nih": ("archives", "tables", "box_grid"), "chexpert": (), "table": ("images", "labels")}
-MEANINGLESS = {
-    "nih": OWN,
-    "chexpert": ("archives", "lists", "box_grid", *OWN),
-    "table": ("archives", "tables", "lists", "published_address", "box_grid", "drawn"),
-}
+PUBLISHED_LISTS = f"{PUBLISHED}ImageSets/"
 IMAGE_COLUMNS = ("image", "patient", "width", "height", "view")  # of images.csv, that are no findings
 RESERVED = frozenset((*IMAGE_COLUMNS, "abnormality", "mean", "sd", "pooled"))  # columns and rows of our own tables
 
@@ -146,11 +140,12 @@ class Description(Settings):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = Field(
         description="Folder below datasets/."
     )
-    source: Literal["nih", "chexpert", "table"] = Field(
-        description="The form of tables and images, and so the module of ham.datasets that converts them."
+    source: str = Field(
+        description="The form of tables and images (nih, chexpert, table), and so the module of ham.datasets.sources "
+        "that converts them."
     )
     drawn: Literal["phantom", "chexpert_phantom"] | None = Field(
-        default=None, description="Set when ham draws the distribution itself: the module of ham.datasets that does."
+        default=None, description="Set when ham draws the distribution itself: the module of ham.phantom that does."
     )
     box_grid: int = Field(
         default=0,
@@ -179,6 +174,13 @@ class Description(Settings):
         refuse([value for value in values if value in RESERVED], "a word that ham's own tables use")
         return values
 
+    @field_validator("source")
+    @classmethod
+    def _registered(cls, value: str) -> str:
+        if value not in SOURCES:
+            raise ValueError(f"no source of that name, there are {', '.join(SOURCES)}")
+        return value
+
     @field_validator("lists")
     @classmethod
     def _below_published(cls, values: tuple[FileEntry, ...]) -> tuple[FileEntry, ...]:
@@ -190,9 +192,9 @@ class Description(Settings):
         refuse([f for f in self.boxed_findings if f not in self.findings], "in boxed_findings but not in findings")
         refuse(repeated((*self.archive_names, *self.table_names, *self.list_names)), "given as a file twice")
         whose = f"where the source is {self.source}"
-        refuse([key for key in MEANINGLESS[self.source] if getattr(self, key)], f"mean nothing {whose}")
-        refuse([key for key in NEEDED[self.source] if not getattr(self, key)], f"needed {whose}")
-        if self.source == "table" and bool(self.boxes) != bool(self.boxed_findings):
+        refuse([key for key in meaningless_keys(self.source) if getattr(self, key)], f"mean nothing {whose}")
+        refuse([key for key in self.form.needs if not getattr(self, key)], f"needed {whose}")
+        if "boxes" in self.form.keys and bool(self.boxes) != bool(self.boxed_findings):
             raise ValueError("boxes and boxed_findings: give both, or neither")
         return self
 
@@ -204,7 +206,7 @@ class Description(Settings):
         SettingsError with every mistake and the path of its key.
         """
         path = Path(path)
-        values = _layered(path, ())
+        values = _read_layers(path, ())
         try:
             description = cls.of(values)
         except ValidationError as error:
@@ -217,6 +219,11 @@ class Description(Settings):
             "boxes": description.boxes and description.boxes.beside(path.parent),
         }
         return description.model_copy(update=places)
+
+    @property
+    def form(self) -> Source:
+        """What its source is registered as."""
+        return SOURCES[self.source]
 
     @property
     def own_tables(self) -> tuple[str, ...]:
@@ -239,24 +246,33 @@ class Description(Settings):
         return tuple(entry.name for entry in self.lists)
 
     @property
+    def published_lists(self) -> dict[str, str]:
+        """The authors' lists by what ham calls them: ``Main/fold1/test_0_0.2`` to the name relative to the mirror."""
+        return {
+            name.removeprefix(PUBLISHED_LISTS).removesuffix(".txt"): name
+            for name in self.list_names
+            if name.startswith(PUBLISHED_LISTS)
+        }
+
+    @property
     def brought(self) -> tuple[str, ...]:
         """What must be in the folder that the user brings (``data.folder``); nothing where all files are fetched."""
-        return ("train.csv", "valid.csv", "train", "valid") if self.source == "chexpert" else ()
+        return self.form.brought
 
-    def lacks(self, folder: str | Path | None) -> str | None:
+    def explain_lack(self, folder: str | Path | None) -> str | None:
         """What of the files to bring is not in ``folder``, in one sentence; None where all of it is."""
         what = f"the folder that holds {', '.join(self.brought)} of {self.name}"
         if folder is None:
             return f"data.folder: give {what} (--config data='{{folder: /path/to/it}}'): it cannot be fetched"
-        absent = [name for name in self.brought if not (Path(folder).expanduser() / name).exists()]
-        return f"data.folder: {folder} has no {' and no '.join(absent)}: give {what}" if absent else None
+        missing = [name for name in self.brought if not (Path(folder).expanduser() / name).exists()]
+        return f"data.folder: {folder} has no {' and no '.join(missing)}: give {what}" if missing else None
 
     @property
     def made_lists(self) -> tuple[str, ...]:
         """Lists that conversion makes from the tables, beside the folds by patient."""
-        parts: tuple[str, ...] = ("train", "valid") if self.source == "chexpert" else ()
+        parts = self.form.lists
         if self.labels is not None and self.labels.split is not None:
-            parts = PARTS
+            parts = SPLIT_PARTS
         return tuple(f"{folder}/{part}" for folder in ("Main", "bbox") for part in parts)
 
     def file(self, name: str) -> FileEntry:
@@ -288,7 +304,7 @@ def refuse(values: list[str], why: str) -> None:
         raise ValueError(f"{', '.join(values)}: {why}")
 
 
-def _layered(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+def _read_layers(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     """The keys of ``path`` over those of the description it is like; ``above`` are the descriptions that led here."""
     if path in above:
         raise SettingsError(f"{path}: like: goes round in a circle ({' -> '.join(p.stem for p in (*above, path))})")
@@ -306,4 +322,4 @@ def _layered(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         return values
     if not isinstance(like, str) or unsafe(like) or PurePosixPath(like).name != like:
         raise SettingsError(f"{path}: like: takes the name of a description in the same folder (given: {like!r})")
-    return {**_layered(path.parent / f"{like}.yaml", (*above, path)), **values}
+    return {**_read_layers(path.parent / f"{like}.yaml", (*above, path)), **values}

@@ -13,7 +13,8 @@ from PIL import Image
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings, FoldSettings, PhantomSettings
-from ham.datasets.sources.chexpert import convert
+from ham.datasets.sources import convert
+from ham.datasets.sources.request import ConversionRequest
 from ham.phantom.chexpert_distribution import COLUMNS, NAMED, Entry, drawing, planned, tables, write_folder
 from ham.phantom.drawing import SIDE
 from ham.phantom.radiograph import radiograph
@@ -84,7 +85,8 @@ def test_the_drawn_folder_converts_with_every_repair(root: Path, tmp_path: Path)
         digest, _, name = line.partition("  ")
         assert sha256(brought / name) == digest
     description = Description.read(root / "config/datasets/chexpert-phantom.yaml")
-    convert(folder, description, brought, DataSettings(folds=FoldSettings(count=2)), "chexpert-phantom")
+    data = DataSettings(folds=FoldSettings(count=2))
+    convert(ConversionRequest(folder, "chexpert-phantom", description, data, brought))
     dataset = Dataset.open(folder)
     assert dataset.info["counts"]["present"] == 60
     assert (folder / "images/train").readlink() == Path("../.drawn/train")  # the data set can be moved as a whole
