@@ -14,8 +14,7 @@ from PIL import Image
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings, FoldSettings
-from ham.datasets.sources import convert
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources.conversion import ConversionRequest, convert
 
 COLUMNS = ["No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Edema", "Atelectasis", "Pleural Effusion"]
 FINDINGS = ("Enlarged_Cardiomediastinum", "Cardiomegaly", "Edema", "Atelectasis", "Pleural_Effusion")

@@ -20,8 +20,7 @@ from ham.datasets.acquire.unpack import unpack
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings, FoldSettings
-from ham.datasets.sources import convert
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources.conversion import ConversionRequest, convert
 
 GRID = 32
 HEADER = (

@@ -15,8 +15,7 @@ from ham.datasets.acquire.link_images import link_images
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings, FoldSettings
-from ham.datasets.sources import convert
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources.conversion import ConversionRequest, convert
 
 A1, A2, B1, C1, D1, D2 = "a/p1-1.png", "a/p1-2.jpg", "b/p2-1.png", "b/1.png", "c/1.png", "c/d/2.jpeg"
 SIZES = {A1: (60, 40), A2: (40, 60), B1: (64, 64), C1: (30, 90), D1: (48, 32), D2: (50, 50)}

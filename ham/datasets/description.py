@@ -34,7 +34,7 @@ Column = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 FourColumns = tuple[Column, Column, Column, Column]
 
 
-def unsafe(name: str) -> str | None:
+def explain_unsafe(name: str) -> str | None:
     """Why ``name`` may not be used as a path below a folder of ours, or None when it may."""
     if not name:
         return "is empty"
@@ -79,7 +79,7 @@ class FileEntry(Settings):
     @field_validator("name")
     @classmethod
     def _safe(cls, value: str) -> str:
-        reason = unsafe(value)
+        reason = explain_unsafe(value)
         if reason or not all(letter.isalnum() or letter in "._/-+" for letter in value):
             raise ValueError(f"file name {reason or 'may hold letters, digits and ._/-+ only'}")
         return value
@@ -92,7 +92,7 @@ class OwnFile(Settings):
 
     def beside(self, folder: Path) -> Self:
         """With the file's path made absolute."""
-        return self.model_copy(update={"file": beside(folder, self.file)})
+        return self.model_copy(update={"file": resolve_beside(folder, self.file)})
 
 
 class LabelsFile(OwnFile):
@@ -170,7 +170,7 @@ class Description(Settings):
     @field_validator("findings", "boxed_findings")
     @classmethod
     def _distinct(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        refuse(repeated(values), "named twice")
+        refuse(find_repeated(values), "named twice")
         refuse([value for value in values if value in RESERVED], "a word that ham's own tables use")
         return values
 
@@ -190,7 +190,7 @@ class Description(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Description:
         refuse([f for f in self.boxed_findings if f not in self.findings], "in boxed_findings but not in findings")
-        refuse(repeated((*self.archive_names, *self.table_names, *self.list_names)), "given as a file twice")
+        refuse(find_repeated((*self.archive_names, *self.table_names, *self.list_names)), "given as a file twice")
         whose = f"where the source is {self.source}"
         refuse([key for key in meaningless_keys(self.source) if getattr(self, key)], f"mean nothing {whose}")
         refuse([key for key in self.form.needs if not getattr(self, key)], f"needed {whose}")
@@ -214,7 +214,7 @@ class Description(Settings):
         if description.images is None or description.labels is None:
             return description
         places = {
-            "images": beside(path.parent, description.images),
+            "images": resolve_beside(path.parent, description.images),
             "labels": description.labels.beside(path.parent),
             "boxes": description.boxes and description.boxes.beside(path.parent),
         }
@@ -288,12 +288,12 @@ class Description(Settings):
         return entry
 
 
-def beside(folder: Path, place: str) -> str:
-    """``place`` as an absolute path; a relative one starts in ``folder``."""
-    return os.path.normpath(folder.absolute() / Path(place).expanduser())
+def resolve_beside(folder: Path, path: str) -> str:
+    """``path`` as an absolute path; a relative one starts in ``folder``."""
+    return os.path.normpath(folder.absolute() / Path(path).expanduser())
 
 
-def repeated(values: Iterable[Any]) -> list[Any]:
+def find_repeated(values: Iterable[Any]) -> list[Any]:
     """The values that occur more than once, each once, in order."""
     return [value for value, times in Counter(values).items() if times > 1]
 
@@ -320,6 +320,6 @@ def _read_layers(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     like = values.pop("like", None)
     if like is None:
         return values
-    if not isinstance(like, str) or unsafe(like) or PurePosixPath(like).name != like:
+    if not isinstance(like, str) or explain_unsafe(like) or PurePosixPath(like).name != like:
         raise SettingsError(f"{path}: like: takes the name of a description in the same folder (given: {like!r})")
     return {**_read_layers(path.parent / f"{like}.yaml", (*above, path)), **values}

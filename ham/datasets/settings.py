@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ham.datasets.description import Description, Positive, refuse, repeated
+from ham.datasets.description import SPLIT_PARTS, Description, Positive, find_repeated, refuse
 from ham.settings import Settings
 
 Uncertain = Literal["ones", "zeros", "ignore", "paper"]
@@ -55,7 +55,7 @@ class FoldSettings(Settings):
         return tuple(
             f"{folder}/by-patient/fold{fold}/{part}"
             for fold in range(1, self.count + 1)
-            for part in ("train", "val", "test")
+            for part in SPLIT_PARTS
             for folder in ("Main", "bbox")
         )
 
@@ -95,7 +95,7 @@ class DataSettings(Settings):
     @field_validator("archives")
     @classmethod
     def _each_once(cls, values: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        refuse([str(value) for value in repeated(values or ())], "given twice")
+        refuse([str(value) for value in find_repeated(values or ())], "given twice")
         return values
 
     def plain_for_conversion(self, description: Description) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from small_chexpert import jpeg
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings
-from ham.datasets.sources import convert
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.phantom.chexpert_distribution import HEADER
 from ham.runtime.files import sha256
 

@@ -154,7 +154,7 @@ def test_a_file_changed_by_hand_is_noticed(folder: Path, name: str) -> None:
 
 def test_a_list_changed_by_hand_is_noticed(folder: Path) -> None:
     (folder / "ImageSets/Main/fold1/train.txt").write_text("c.png\n")
-    with pytest.raises(DataError, match="absent or was changed"):
+    with pytest.raises(DataError, match="missing or was changed"):
         Dataset.open(folder).listed("Main/fold1/train")
 
 

@@ -27,9 +27,8 @@ from ham.datasets.acquire.unpack import unpack
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings, FoldSettings
-from ham.datasets.sources import convert
+from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.datasets.sources.nih import compare_boxes, read_boxes, read_entries
-from ham.datasets.sources.request import ConversionRequest
 from ham.datasets.splits import folds_by_patient
 from ham.datasets.writer import Problem
 from ham.scoring.leakage import audit

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from ham.datasets.description import Description, FileEntry, unsafe
+from ham.datasets.description import Description, FileEntry, explain_unsafe
 from ham.datasets.settings import DataSettings, PhantomSettings
 from ham.errors import SettingsError
 
@@ -150,13 +150,13 @@ def test_a_file_that_the_description_does_not_have_is_an_error(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "../a", "a/../b", "a\\b", "C:/a", "a//b", "a\0b", "a\nb", "./a"])
 def test_names_that_lead_elsewhere_are_unsafe(name: str) -> None:
-    assert unsafe(name)
+    assert explain_unsafe(name)
     with pytest.raises(ValidationError):
         FileEntry(name=name)
 
 
 def test_ordinary_names_are_safe() -> None:
-    assert unsafe("images_001/images/00000001_000.png") is None
+    assert explain_unsafe("images_001/images/00000001_000.png") is None
 
 
 def test_settings_refuse_wrong_keys_types_and_values() -> None:

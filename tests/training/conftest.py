@@ -11,8 +11,7 @@ from ham.datasets.acquire.download import fetch
 from ham.datasets.acquire.unpack import unpack
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings, PhantomSettings
-from ham.datasets.sources import convert
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.phantom.nih_distribution import write_distribution
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,8 +8,7 @@ if __name__ == "__main__":
     with job(snakemake, f"ham.datasets.sources.{snakemake.params.description['source']}"):
         from ham.datasets.description import Description
         from ham.datasets.settings import DataSettings
-        from ham.datasets.sources import convert
-        from ham.datasets.sources.request import ConversionRequest
+        from ham.datasets.sources.conversion import ConversionRequest, convert
 
         folder = Path(snakemake.output.dataset).parent
         convert(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ham.datasets.acquire.image_records import write_record
 from ham.datasets.acquire.links import link
-from ham.datasets.description import unsafe
+from ham.datasets.description import explain_unsafe
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.files import sha256
 from ham.runtime.progress import track
@@ -54,7 +54,7 @@ def _find_images(folder: Path, by_path: bool) -> dict[str, Path]:
     for root in [folder] if by_path else _find_roots(folder):
         for path in _walk_images(root):
             name = path.relative_to(root).as_posix() if by_path else path.name
-            if unsafe(name):
+            if explain_unsafe(name):
                 continue
             first = found.setdefault(name, path)
             if first is not path and not _have_same_content(first, path):

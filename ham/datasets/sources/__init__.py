@@ -7,13 +7,6 @@ tests. Imports the standard library only, because descriptions, and so the Snake
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ham.datasets.sources.request import ConversionRequest
-
-CHEXPERT_FOLDERS = ("train", "valid")
 
 
 @dataclass(frozen=True)
@@ -44,8 +37,8 @@ SOURCES = {
     "chexpert": Source(
         takes=("tables", "published_address", "drawn"),
         settings=("folder", "uncertain"),
-        brought=(*(f"{name}.csv" for name in CHEXPERT_FOLDERS), *CHEXPERT_FOLDERS),
-        lists=CHEXPERT_FOLDERS,
+        brought=("train.csv", "valid.csv", "train", "valid"),
+        lists=("train", "valid"),
     ),
     "table": Source(needs=("images", "labels"), takes=("boxes",)),
 }
@@ -55,13 +48,3 @@ def meaningless_keys(name: str) -> list[str]:
     """Keys of a description that mean nothing where the source is ``name``."""
     known = dict.fromkeys(key for source in SOURCES.values() for key in source.keys)
     return [key for key in known if key not in SOURCES[name].keys]
-
-
-def convert(request: ConversionRequest) -> None:
-    """Write the data set of ``request`` by the module of its source.
-
-    Everything that makes labels, boxes, lists or images doubtful is a mistake, named with file and line or image; all
-    are collected in validation.csv, above what was repaired, and then DataError is raised. Missing images are allowed
-    only where ``data.partial`` says so.
-    """
-    import_module(f"{__name__}.{request.description.source}").convert(request)

@@ -21,11 +21,11 @@ from ham.boxes import Box
 from ham.datasets.acquire.links import link
 from ham.datasets.dataset import BoxesByImage
 from ham.datasets.description import Description
-from ham.datasets.sources import CHEXPERT_FOLDERS as FOLDERS
+from ham.datasets.sources import SOURCES
 from ham.datasets.sources.box_checks import are_numbers, read_json
 from ham.datasets.sources.chexpert_labels import read_labels, resolve_labels
-from ham.datasets.sources.problems import collect_mistakes, ending, mistake, refuse_mistakes
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources.conversion import ConversionRequest
+from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mistake, refuse_mistakes
 from ham.datasets.sources.usable_images import find_missing
 from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.datasets.writer import Problem, build_content, describe_file, digest_images, write_dataset
@@ -34,6 +34,7 @@ from ham.runtime.progress import track
 
 AUTHORS_BOXES = "BBoxes.json"
 RENAMED = {"edema": "Edema", "Enlarg_Cardiomediastinum": "Enlarged_Cardiomediastinum"}  # the authors' misspellings
+FOLDERS = SOURCES["chexpert"].lists
 DRAWN = ".drawn"  # in the data set's folder, where ham draws what a user would bring
 LARGEST_BOXES = 64 << 20  # bytes; the authors' file has 354,174
 AT_ONCE = 256  # images whose headers one thread reads before it asks for more
@@ -54,7 +55,7 @@ class ImageHeader(NamedTuple):
 def convert(request: ConversionRequest) -> None:
     """Write the data set from ``data.folder`` (or what was drawn) and BBoxes.json in ``request.fetched``.
 
-    See :func:`ham.datasets.sources.convert` for mistakes.
+    See :func:`ham.datasets.sources.conversion.convert` for mistakes.
     """
     description = request.description
     given = request.folder / DRAWN if description.drawn else request.data.folder
@@ -62,7 +63,7 @@ def convert(request: ConversionRequest) -> None:
         raise DataError(problem)
     brought = Path(given or "").expanduser()
     problems: list[Problem] = []
-    with ending(request, problems):
+    with end_on_mistake(request, problems):
         labels = read_labels([brought / f"{name}.csv" for name in FOLDERS], description.findings, problems)
     headers = read_headers(brought, labels.index.tolist(), problems)
     how = f"{brought} has no JPEG image of that name, check data.folder"

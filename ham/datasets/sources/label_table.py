@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ham.datasets.description import unsafe
+from ham.datasets.description import explain_unsafe
 from ham.datasets.sources.problems import mistake
 from ham.datasets.writer import Problem
 from ham.errors import DataError
@@ -44,7 +44,7 @@ def build_label_table(
             pass
         elif image in seen:
             wrong = f"{image} stands in line {seen[image]} already"
-        elif not PLAIN.fullmatch(image) and (reason := unsafe(image)):
+        elif not PLAIN.fullmatch(image) and (reason := explain_unsafe(image)):
             wrong = f"the image name {image[:200]!r} {reason}"
         elif not patient:
             wrong = f"{image} has no patient"

@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 from ham.datasets.dataset import BoxesByImage, read_list
-from ham.datasets.description import PUBLISHED, Description, repeated
+from ham.datasets.description import PUBLISHED, Description, find_repeated
 from ham.datasets.sources.box_checks import add_once, check_owner, four_numbers
+from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
 from ham.datasets.sources.label_table import LabelRow, build_label_table, find_columns, parse_findings
-from ham.datasets.sources.problems import collect_mistakes, ending, mistake, refuse_mistakes
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mistake, refuse_mistakes
 from ham.datasets.sources.usable_images import choose_images, find_missing
 from ham.datasets.splits import folds_by_patient
 from ham.datasets.writer import Problem, build_content, describe_file, write_dataset
@@ -40,11 +40,11 @@ TOLERANCE = 1e-9  # between our boxes and the authors', in pixels
 def convert(request: ConversionRequest) -> None:
     """Write the data set from the tables and lists in ``request.fetched`` and the checked images.
 
-    Folds by patient are added to the lists. See :func:`ham.datasets.sources.convert` for mistakes.
+    Folds by patient are added to the lists. See :func:`ham.datasets.sources.conversion.convert` for mistakes.
     """
     description = request.description
     problems: list[Problem] = []
-    with ending(request, problems):
+    with end_on_mistake(request, problems):
         path = _find_table(request, ENTRIES)
         table = read_entries(path, description.findings, description.box_grid, problems)
     boxes = _collect_boxes(request, table, problems)
@@ -207,7 +207,7 @@ def _check_list(path: Path, images: frozenset[str]) -> None:
         more = f", nor are {len(unknown) - 1} others" if len(unknown) > 1 else ""
         raise DataError(f"{path}, entry {entry}: {image} is no image of {ENTRIES}{more}")
     if len(set(listed)) < len(listed):
-        raise DataError(f"{path}: {repeated(listed)[0]} is listed twice")
+        raise DataError(f"{path}: {find_repeated(listed)[0]} is listed twice")
 
 
 def _describe_sources(request: ConversionRequest, images: Mapping[str, int]) -> list[dict[str, Any]]:

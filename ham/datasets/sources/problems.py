@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.writer import Problem, write_validation
 from ham.errors import DataError
 
@@ -25,7 +25,7 @@ def collect_mistakes(problems: list[Problem], image: str = "") -> Iterator[None]
 
 
 @contextmanager
-def ending(request: ConversionRequest, problems: Sequence[Problem]) -> Iterator[None]:
+def end_on_mistake(request: ConversionRequest, problems: Sequence[Problem]) -> Iterator[None]:
     """A DataError inside is the last of ``problems``: without this table there is nothing to hold the rest against."""
     try:
         yield

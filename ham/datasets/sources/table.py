@@ -18,10 +18,10 @@ from ham.boxes import Box
 from ham.datasets.dataset import BoxesByImage
 from ham.datasets.description import SPLIT_PARTS, BoxesFile, Description, LabelsFile
 from ham.datasets.sources.box_checks import add_once, are_numbers, check_owner, four_numbers, read_json
+from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
 from ham.datasets.sources.label_table import NO_FINDING, LabelRow, build_label_table, find_columns, parse_findings
-from ham.datasets.sources.problems import collect_mistakes, ending, mistake, refuse_mistakes
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mistake, refuse_mistakes
 from ham.datasets.sources.usable_images import choose_images, find_missing
 from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.datasets.writer import Problem, build_content, describe_file, write_dataset
@@ -50,12 +50,12 @@ def convert(request: ConversionRequest) -> None:
     """Write the data set from the tables that the description names and the checked images; nothing is fetched.
 
     Every image that is there has the size that it was found to have, a missing one 0 x 0. See
-    :func:`ham.datasets.sources.convert` for mistakes.
+    :func:`ham.datasets.sources.conversion.convert` for mistakes.
     """
     description = request.description
     assert description.labels is not None
     problems: list[Problem] = []
-    with ending(request, problems):
+    with end_on_mistake(request, problems):
         table, part_of = read_labels(description.labels, description.findings, problems)
     images = choose_images(request, dict.fromkeys(table.index), problems)
     sizes = {image.image: (image.width, image.height) for image in images.known if not image.problem}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from ham.datasets.acquire.image_records import DEEP, GREY, Checked, read_checks
+from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.problems import collect_mistakes, mistake
-from ham.datasets.sources.request import ConversionRequest
 from ham.datasets.writer import Problem, digest_images
 from ham.errors import DataError
 

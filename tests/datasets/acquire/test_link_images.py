@@ -13,8 +13,7 @@ from ham.datasets.acquire.image_records import read_record
 from ham.datasets.acquire.link_images import link_images
 from ham.datasets.dataset import Dataset
 from ham.datasets.settings import DataSettings
-from ham.datasets.sources import convert
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.errors import DataError
 
 A, B = "00000001_000.png", "00000001_001.png"

@@ -14,8 +14,8 @@ from PIL import Image
 from small_nih import FOLDS, Mirror, png
 
 from ham.datasets.settings import DataSettings
-from ham.datasets.sources import convert, csv_text, nih
-from ham.datasets.sources.request import ConversionRequest
+from ham.datasets.sources import csv_text, nih
+from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.errors import DataError
 from ham.images import read_grey
 

@@ -14,9 +14,9 @@ import pytest
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings
-from ham.datasets.sources import SOURCES, Source, convert, meaningless_keys
+from ham.datasets.sources import SOURCES, Source, meaningless_keys
+from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.datasets.sources.problems import mistake, refuse_mistakes
-from ham.datasets.sources.request import ConversionRequest
 from ham.datasets.splits import folds_by_patient
 from ham.datasets.writer import build_content, digest_images, write_dataset
 from ham.errors import DataError, SettingsError

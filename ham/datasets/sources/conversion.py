@@ -1,8 +1,9 @@
-"""What a source is asked for: one object, the same for all sources."""
+"""What a source is asked for, and the one way of asking: the same for all sources."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from ham.datasets.description import Description
@@ -30,3 +31,13 @@ class ConversionRequest:
     def images(self) -> Path:
         """Where the data set's images are, under their ids."""
         return self.folder / "images"
+
+
+def convert(request: ConversionRequest) -> None:
+    """Write the data set of ``request`` by the module of its source.
+
+    Everything that makes labels, boxes, lists or images doubtful is a mistake, named with file and line or image; all
+    are collected in validation.csv, above what was repaired, and then DataError is raised. Missing images are allowed
+    only where ``data.partial`` says so.
+    """
+    import_module(f"ham.datasets.sources.{request.description.source}").convert(request)
