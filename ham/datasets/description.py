@@ -29,7 +29,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 Finding = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_ -]*$", max_length=60)]
 Positive = Annotated[int, Field(gt=0)]
-Place = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+PathText = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 Column = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 FourColumns = tuple[Column, Column, Column, Column]
 
@@ -47,9 +47,9 @@ def explain_unsafe(name: str) -> str | None:
     return None
 
 
-def is_address(place: str) -> bool:
-    """Whether a mirror is an address, or else a folder."""
-    return place.startswith(("http://", "https://"))
+def is_address(mirror: str) -> bool:
+    """Whether ``mirror`` is an address, or else a folder."""
+    return mirror.startswith(("http://", "https://"))
 
 
 class FileEntry(Settings):
@@ -88,7 +88,7 @@ class FileEntry(Settings):
 class OwnFile(Settings):
     """A file of a data set of one's own."""
 
-    file: Place = Field(description="Path; a relative one from the folder of the description on.")
+    file: PathText = Field(description="Path; a relative one from the folder of the description on.")
 
     def beside(self, folder: Path) -> Self:
         """With the file's path made absolute."""
@@ -163,7 +163,7 @@ class Description(Settings):
         default=None,
         description="Address of the folder published/: serves every entry of lists that has none of its own.",
     )
-    images: Place | None = Field(default=None, description="Folder of images of one's own; relative: from here on.")
+    images: PathText | None = Field(default=None, description="Folder of images of one's own; relative: from here on.")
     labels: LabelsFile | None = Field(default=None, description="Table of images, patients and findings of one's own.")
     boxes: BoxesFile | None = Field(default=None, description="Boxes of one's own, if there are any.")
 
@@ -213,12 +213,12 @@ class Description(Settings):
             raise SettingsError(f"{path}: " + "; ".join(described(error))) from None
         if description.images is None or description.labels is None:
             return description
-        places = {
+        absolute = {
             "images": resolve_beside(path.parent, description.images),
             "labels": description.labels.beside(path.parent),
             "boxes": description.boxes and description.boxes.beside(path.parent),
         }
-        return description.model_copy(update=places)
+        return description.model_copy(update=absolute)
 
     @property
     def form(self) -> Source:

@@ -133,12 +133,12 @@ def _plan_studies(draw: NamedRandom, settings: PhantomSettings) -> list[Entry]:
         number, part = (patient + FIRST_VALID, "valid") if patient in valid else (patient + 1, "train")
         about = ("Female", "Male")[draw.between(0, 1)], draw.between(19, 84)
         for study in range(1, count + 1):
-            place = f"{part}/patient{number:05d}/study{study}"
+            folder = f"{part}/patient{number:05d}/study{study}"
             views = ["view1_frontal", "view2_lateral"] if (patient, study) in laterals else ["view1_frontal"]
             for view in views:
                 width, height = draw.between(280, 420), draw.between(240, 360)
                 size = (width * 7 // 10, height) if view.endswith("lateral") else (width, height)
-                entries.append(Entry(f"{place}/{view}.jpg", f"patient{number:05d}", size, about))
+                entries.append(Entry(f"{folder}/{view}.jpg", f"patient{number:05d}", size, about))
     return sorted(entries, key=lambda entry: entry.image)
 
 

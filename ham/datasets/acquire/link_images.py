@@ -75,15 +75,15 @@ def _find_roots(folder: Path) -> list[Path]:
 def _walk_images(root: Path) -> Iterator[Path]:
     """The images below ``root`` in a fixed order; links are followed, a folder is entered once."""
     entered: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(root, followlinks=True):
-        status = os.stat(place)
+    for current, folders, names in os.walk(root, followlinks=True):
+        status = os.stat(current)
         if (status.st_dev, status.st_ino) in entered:
             folders.clear()
             continue
         entered.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            path = Path(place, name)
+            path = Path(current, name)
             if name.lower().endswith(ENDINGS) and not name.startswith(".") and path.is_file():
                 yield path
 
