@@ -23,7 +23,6 @@ from ham.scoring.settings import ScoringSettings
 from ham.settings import Settings, described, sentence
 from ham.training.settings import TrainingSettings
 
-LISTS = "published/ImageSets/"  # where a description's lists lie in a mirror
 ROLES = ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes")
 DRIVE = "drive:"  # before the id of a file on Google Drive
 # words that the tables use for rows, or a file, of their own
@@ -194,8 +193,7 @@ def describe_dataset(config: Configuration, folder: Path) -> Description:
 def check(config: Configuration, dataset: Description) -> None:
     """Checks between the configuration and the data set it is run on; SettingsError holds all mistakes."""
     problems = config.data.refusals(dataset)
-    lists = {name.removeprefix(LISTS).removesuffix(".txt") for name in dataset.list_names if name.startswith(LISTS)}
-    lists.update(dataset.made_lists, config.data.folds.list_names)
+    lists = {*dataset.published_lists, *dataset.made_lists, *config.data.folds.list_names}
     for name in config.experiments:
         experiment = config.define.experiments[name]
         if not dataset.boxed_findings and (reason := _needs_boxes(config, name)):

@@ -14,7 +14,7 @@ from PIL import Image
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings, FoldSettings
-from ham.datasets.sources.chexpert import convert
+from ham.datasets.sources.conversion import ConversionRequest, convert
 
 COLUMNS = ["No Finding", "Enlarged Cardiomediastinum", "Cardiomegaly", "Edema", "Atelectasis", "Pleural Effusion"]
 FINDINGS = ("Enlarged_Cardiomediastinum", "Cardiomegaly", "Edema", "Atelectasis", "Pleural_Effusion")
@@ -119,7 +119,7 @@ class Brought:
                 **self.keys,
             }
         )
-        convert(self.dataset, description, self.dataset / ".sources", settings, "small")
+        convert(ConversionRequest(self.dataset, "small", description, settings, self.dataset / ".sources"))
         return Dataset.open(self.dataset)
 
     def build(self, **data: Any) -> Dataset:

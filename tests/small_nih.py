@@ -19,8 +19,8 @@ from ham.datasets.acquire.download import fetch
 from ham.datasets.acquire.unpack import unpack
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
-from ham.datasets.settings import FoldSettings
-from ham.datasets.sources.nih import convert
+from ham.datasets.settings import DataSettings, FoldSettings
+from ham.datasets.sources.conversion import ConversionRequest, convert
 
 GRID = 32
 HEADER = (
@@ -132,5 +132,6 @@ class Mirror:
             checks.append(self.dataset / ".checked" / record)
             unpack(sources / name, self.dataset / "images", self.dataset / ".unpacked" / record)
             check_images(self.dataset / "images", self.dataset / ".unpacked" / record, checks[-1])
-        convert(self.dataset, description, sources, checks, partial, "small", FOLDS)
+        data = DataSettings(partial=partial, folds=FOLDS)
+        convert(ConversionRequest(self.dataset, "small", description, data, sources, tuple(checks)))
         return Dataset.open(self.dataset)

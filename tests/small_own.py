@@ -14,8 +14,8 @@ from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.link_images import link_images
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
-from ham.datasets.settings import FoldSettings
-from ham.datasets.sources.table import convert
+from ham.datasets.settings import DataSettings, FoldSettings
+from ham.datasets.sources.conversion import ConversionRequest, convert
 
 A1, A2, B1, C1, D1, D2 = "a/p1-1.png", "a/p1-2.jpg", "b/p2-1.png", "b/1.png", "c/1.png", "c/d/2.jpeg"
 SIZES = {A1: (60, 40), A2: (40, 60), B1: (64, 64), C1: (30, 90), D1: (48, 32), D2: (50, 50)}
@@ -96,6 +96,7 @@ class Own:
         record, checks = self.dataset / ".unpacked/linked.csv", self.dataset / ".checked/linked.csv"
         link_images(Path(str(description.images)), self.dataset / "images", record, by_path=True)
         check_images(self.dataset / "images", record, checks)
-        folds = FoldSettings(count=2, validation=0.3)
-        convert(self.dataset, description, self.dataset / ".sources", [checks], partial, "own", folds)
+        data = DataSettings(partial=partial, folds=FoldSettings(count=2, validation=0.3))
+        fetched = self.dataset / ".sources"
+        convert(ConversionRequest(self.dataset, "own", description, data, fetched, (checks,)))
         return Dataset.open(self.dataset)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,12 @@ from ham.datasets.description import IMAGE_COLUMNS
 from ham.errors import DataError
 from ham.runtime.files import sha256
 
-LISTS = "ImageSets"
-BOXES = "Annotations/BBoxes.json"
+LISTS_FOLDER = "ImageSets"
+BOXES_FILE = "Annotations/BBoxes.json"
 # Files whose digest dataset.json holds, under the name it has there.
-DIGESTED = {"images.csv": "images.csv", "BBoxes.json": BOXES, "missing.csv": "missing.csv"}
+DIGESTED = {"images.csv": "images.csv", "BBoxes.json": BOXES_FILE, "missing.csv": "missing.csv"}
 
-Xywh = Mapping[str, Mapping[str, Sequence[Sequence[float]]]]  # {image: {finding: [[x, y, w, h], …]}}, original pixels
+BoxesByImage = dict[str, dict[str, list[list[float]]]]  # {image: {finding: [[x, y, w, h], …]}}, original pixels
 
 
 def read_list(path: Path) -> list[str]:
@@ -53,7 +53,9 @@ class Dataset:
     ``boxes``: {image: {finding: [Box]}}, non-empty ones only. ``info``: dataset.json.
     """
 
-    def __init__(self, folder: Path, info: dict[str, Any], table: pd.DataFrame, boxes: Xywh, missing: Iterable[str]):
+    def __init__(
+        self, folder: Path, info: dict[str, Any], table: pd.DataFrame, boxes: BoxesByImage, missing: Iterable[str]
+    ):
         self.folder = folder
         self.info = info
         self.name: str = info["name"]
@@ -81,27 +83,27 @@ class Dataset:
                         f"{folder / path} was changed since it was made: remove it and run `datasets` again"
                     )
             table = _read_table(folder / "images.csv", info["findings"])
-            boxes = json.loads((folder / BOXES).read_text(encoding="utf-8"))
+            boxes = json.loads((folder / BOXES_FILE).read_text(encoding="utf-8"))
             with open(folder / "missing.csv", newline="", encoding="utf-8") as file:
                 missing = [row["image"] for row in csv.DictReader(file)]
         except FileNotFoundError as error:
-            raise DataError(f"{folder} is not a whole data set, {error.filename} is absent: run `datasets`") from None
+            raise DataError(f"{folder} is not a whole data set, {error.filename} is missing: run `datasets`") from None
         except (json.JSONDecodeError, KeyError) as error:
             raise DataError(f"{folder} was not written by this version of ham ({error!r}): run `datasets`") from None
         return cls(folder, info, table, boxes, missing)
 
-    def listed(self, name: str, absent: bool = False) -> list[str]:
-        """Images of a list (``Main/fold1/test_0_0.2``) in its order: those whose file is present, or with ``absent``
-        all."""
+    def listed(self, name: str, include_missing: bool = False) -> list[str]:
+        """Images of a list (``Main/fold1/test_0_0.2``) in its order: those whose file is present, or with
+        ``include_missing`` all."""
         if name not in self._lists:
             if name not in self.info["lists"]:
                 known = ", ".join(self.info["lists"]) or "none"
                 raise DataError(f"data set {self.name} has no list {name}; its lists are: {known}")
-            path = self.folder / LISTS / f"{name}.txt"
+            path = self.folder / LISTS_FOLDER / f"{name}.txt"
             if not path.is_file() or sha256(path) != self.info["lists"][name]["sha256"]:
-                raise DataError(f"{path} is absent or was changed since the data set was made: run `datasets` again")
+                raise DataError(f"{path} is missing or was changed since the data set was made: run `datasets` again")
             self._lists[name] = tuple(read_list(path))
-        return [image for image in self._lists[name] if absent or image not in self.missing]
+        return [image for image in self._lists[name] if include_missing or image not in self.missing]
 
     def labels(self, images: Sequence[str]) -> np.ndarray:
         """float32 [N, C]: 1, 0, or nan where unknown, for ``images`` in their order and all findings in theirs."""

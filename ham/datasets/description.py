@@ -14,19 +14,13 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from ham.datasets.sources import SOURCES, Source, meaningless_keys
 from ham.errors import SettingsError
 from ham.settings import Settings, described
 
-PARTS = ("train", "val", "test")  # of a split of one's own
+SPLIT_PARTS = ("train", "val", "test")  # names of the lists of a split of one's own
 PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
-# keys of a description by its source: without which it says too little, and which mean nothing there
-OWN = ("images", "labels", "boxes")
-NEEDED = {"nih": ("archives", "tables", "box_grid"), "chexpert": (), "table": ("images", "labels")}
-MEANINGLESS = {
-    "nih": OWN,
-    "chexpert": ("archives", "lists", "box_grid", *OWN),
-    "table": ("archives", "tables", "lists", "published_address", "box_grid", "drawn"),
-}
+PUBLISHED_LISTS = f"{PUBLISHED}ImageSets/"
 IMAGE_COLUMNS = ("image", "patient", "width", "height", "view")  # of images.csv, that are no findings
 RESERVED = frozenset((*IMAGE_COLUMNS, "abnormality", "mean", "sd", "pooled"))  # columns and rows of our own tables
 
@@ -35,12 +29,12 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 Finding = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_ -]*$", max_length=60)]
 Positive = Annotated[int, Field(gt=0)]
-Place = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+PathText = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 Column = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 FourColumns = tuple[Column, Column, Column, Column]
 
 
-def unsafe(name: str) -> str | None:
+def explain_unsafe(name: str) -> str | None:
     """Why ``name`` may not be used as a path below a folder of ours, or None when it may."""
     if not name:
         return "is empty"
@@ -53,9 +47,9 @@ def unsafe(name: str) -> str | None:
     return None
 
 
-def is_address(place: str) -> bool:
-    """Whether a mirror is an address, or else a folder."""
-    return place.startswith(("http://", "https://"))
+def is_address(mirror: str) -> bool:
+    """Whether ``mirror`` is an address, or else a folder."""
+    return mirror.startswith(("http://", "https://"))
 
 
 class FileEntry(Settings):
@@ -85,7 +79,7 @@ class FileEntry(Settings):
     @field_validator("name")
     @classmethod
     def _safe(cls, value: str) -> str:
-        reason = unsafe(value)
+        reason = explain_unsafe(value)
         if reason or not all(letter.isalnum() or letter in "._/-+" for letter in value):
             raise ValueError(f"file name {reason or 'may hold letters, digits and ._/-+ only'}")
         return value
@@ -94,11 +88,11 @@ class FileEntry(Settings):
 class OwnFile(Settings):
     """A file of a data set of one's own."""
 
-    file: Place = Field(description="Path; a relative one from the folder of the description on.")
+    file: PathText = Field(description="Path; a relative one from the folder of the description on.")
 
     def beside(self, folder: Path) -> Self:
         """With the file's path made absolute."""
-        return self.model_copy(update={"file": beside(folder, self.file)})
+        return self.model_copy(update={"file": resolve_beside(folder, self.file)})
 
 
 class LabelsFile(OwnFile):
@@ -146,11 +140,12 @@ class Description(Settings):
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = Field(
         description="Folder below datasets/."
     )
-    source: Literal["nih", "chexpert", "table"] = Field(
-        description="The form of tables and images, and so the module of ham.datasets that converts them."
+    source: str = Field(
+        description="The form of tables and images (nih, chexpert, table), and so the module of ham.datasets.sources "
+        "that converts them."
     )
     drawn: Literal["phantom", "chexpert_phantom"] | None = Field(
-        default=None, description="Set when ham draws the distribution itself: the module of ham.datasets that does."
+        default=None, description="Set when ham draws the distribution itself: the module of ham.phantom that does."
     )
     box_grid: int = Field(
         default=0,
@@ -168,16 +163,23 @@ class Description(Settings):
         default=None,
         description="Address of the folder published/: serves every entry of lists that has none of its own.",
     )
-    images: Place | None = Field(default=None, description="Folder of images of one's own; relative: from here on.")
+    images: PathText | None = Field(default=None, description="Folder of images of one's own; relative: from here on.")
     labels: LabelsFile | None = Field(default=None, description="Table of images, patients and findings of one's own.")
     boxes: BoxesFile | None = Field(default=None, description="Boxes of one's own, if there are any.")
 
     @field_validator("findings", "boxed_findings")
     @classmethod
     def _distinct(cls, values: tuple[str, ...]) -> tuple[str, ...]:
-        refuse(repeated(values), "named twice")
+        refuse(find_repeated(values), "named twice")
         refuse([value for value in values if value in RESERVED], "a word that ham's own tables use")
         return values
+
+    @field_validator("source")
+    @classmethod
+    def _registered(cls, value: str) -> str:
+        if value not in SOURCES:
+            raise ValueError(f"no source of that name, there are {', '.join(SOURCES)}")
+        return value
 
     @field_validator("lists")
     @classmethod
@@ -188,11 +190,11 @@ class Description(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Description:
         refuse([f for f in self.boxed_findings if f not in self.findings], "in boxed_findings but not in findings")
-        refuse(repeated((*self.archive_names, *self.table_names, *self.list_names)), "given as a file twice")
+        refuse(find_repeated((*self.archive_names, *self.table_names, *self.list_names)), "given as a file twice")
         whose = f"where the source is {self.source}"
-        refuse([key for key in MEANINGLESS[self.source] if getattr(self, key)], f"mean nothing {whose}")
-        refuse([key for key in NEEDED[self.source] if not getattr(self, key)], f"needed {whose}")
-        if self.source == "table" and bool(self.boxes) != bool(self.boxed_findings):
+        refuse([key for key in meaningless_keys(self.source) if getattr(self, key)], f"mean nothing {whose}")
+        refuse([key for key in self.form.needs if not getattr(self, key)], f"needed {whose}")
+        if "boxes" in self.form.keys and bool(self.boxes) != bool(self.boxed_findings):
             raise ValueError("boxes and boxed_findings: give both, or neither")
         return self
 
@@ -204,19 +206,24 @@ class Description(Settings):
         SettingsError with every mistake and the path of its key.
         """
         path = Path(path)
-        values = _layered(path, ())
+        values = _read_layers(path, ())
         try:
             description = cls.of(values)
         except ValidationError as error:
             raise SettingsError(f"{path}: " + "; ".join(described(error))) from None
         if description.images is None or description.labels is None:
             return description
-        places = {
-            "images": beside(path.parent, description.images),
+        absolute = {
+            "images": resolve_beside(path.parent, description.images),
             "labels": description.labels.beside(path.parent),
             "boxes": description.boxes and description.boxes.beside(path.parent),
         }
-        return description.model_copy(update=places)
+        return description.model_copy(update=absolute)
+
+    @property
+    def form(self) -> Source:
+        """What its source is registered as."""
+        return SOURCES[self.source]
 
     @property
     def own_tables(self) -> tuple[str, ...]:
@@ -239,24 +246,33 @@ class Description(Settings):
         return tuple(entry.name for entry in self.lists)
 
     @property
+    def published_lists(self) -> dict[str, str]:
+        """The authors' lists by what ham calls them: ``Main/fold1/test_0_0.2`` to the name relative to the mirror."""
+        return {
+            name.removeprefix(PUBLISHED_LISTS).removesuffix(".txt"): name
+            for name in self.list_names
+            if name.startswith(PUBLISHED_LISTS)
+        }
+
+    @property
     def brought(self) -> tuple[str, ...]:
         """What must be in the folder that the user brings (``data.folder``); nothing where all files are fetched."""
-        return ("train.csv", "valid.csv", "train", "valid") if self.source == "chexpert" else ()
+        return self.form.brought
 
-    def lacks(self, folder: str | Path | None) -> str | None:
+    def explain_lack(self, folder: str | Path | None) -> str | None:
         """What of the files to bring is not in ``folder``, in one sentence; None where all of it is."""
         what = f"the folder that holds {', '.join(self.brought)} of {self.name}"
         if folder is None:
             return f"data.folder: give {what} (--config data='{{folder: /path/to/it}}'): it cannot be fetched"
-        absent = [name for name in self.brought if not (Path(folder).expanduser() / name).exists()]
-        return f"data.folder: {folder} has no {' and no '.join(absent)}: give {what}" if absent else None
+        missing = [name for name in self.brought if not (Path(folder).expanduser() / name).exists()]
+        return f"data.folder: {folder} has no {' and no '.join(missing)}: give {what}" if missing else None
 
     @property
     def made_lists(self) -> tuple[str, ...]:
         """Lists that conversion makes from the tables, beside the folds by patient."""
-        parts: tuple[str, ...] = ("train", "valid") if self.source == "chexpert" else ()
+        parts = self.form.lists
         if self.labels is not None and self.labels.split is not None:
-            parts = PARTS
+            parts = SPLIT_PARTS
         return tuple(f"{folder}/{part}" for folder in ("Main", "bbox") for part in parts)
 
     def file(self, name: str) -> FileEntry:
@@ -272,12 +288,12 @@ class Description(Settings):
         return entry
 
 
-def beside(folder: Path, place: str) -> str:
-    """``place`` as an absolute path; a relative one starts in ``folder``."""
-    return os.path.normpath(folder.absolute() / Path(place).expanduser())
+def resolve_beside(folder: Path, path: str) -> str:
+    """``path`` as an absolute path; a relative one starts in ``folder``."""
+    return os.path.normpath(folder.absolute() / Path(path).expanduser())
 
 
-def repeated(values: Iterable[Any]) -> list[Any]:
+def find_repeated(values: Iterable[Any]) -> list[Any]:
     """The values that occur more than once, each once, in order."""
     return [value for value, times in Counter(values).items() if times > 1]
 
@@ -288,7 +304,7 @@ def refuse(values: list[str], why: str) -> None:
         raise ValueError(f"{', '.join(values)}: {why}")
 
 
-def _layered(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+def _read_layers(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     """The keys of ``path`` over those of the description it is like; ``above`` are the descriptions that led here."""
     if path in above:
         raise SettingsError(f"{path}: like: goes round in a circle ({' -> '.join(p.stem for p in (*above, path))})")
@@ -304,6 +320,6 @@ def _layered(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     like = values.pop("like", None)
     if like is None:
         return values
-    if not isinstance(like, str) or unsafe(like) or PurePosixPath(like).name != like:
+    if not isinstance(like, str) or explain_unsafe(like) or PurePosixPath(like).name != like:
         raise SettingsError(f"{path}: like: takes the name of a description in the same folder (given: {like!r})")
-    return {**_layered(path.parent / f"{like}.yaml", (*above, path)), **values}
+    return {**_read_layers(path.parent / f"{like}.yaml", (*above, path)), **values}

@@ -44,20 +44,20 @@ def write_store(dataset_folder: Path, header: Path, side: int, workers: int = 1)
     """
     dataset = Dataset.open(dataset_folder)
     header = Path(header)
-    images = _present(dataset)
+    images = _list_present(dataset)
     header.parent.mkdir(parents=True, exist_ok=True)
     for path in (header, *header.parent.glob(f".{side}-*")):  # the latter: what a killed build left
         path.unlink(missing_ok=True)
     need_space(header.parent, len(images) * side**2, "an image store")
     paths = [dataset.path(image) for image in images]
-    with written(_pixels(header)) as temporary:
+    with written(_pixels_path(header)) as temporary:
         start = _reserve(temporary, (len(images), side, side))
         tasks = [(start + first * side**2, paths[first : first + CHUNK]) for first in range(0, len(paths), CHUNK)]
         filled = in_parallel(partial(_fill, temporary, side), tasks, workers, "filling the image store")
         each = (image for done in filled for image in range(done))
         for _ in track(each, f"resizing images to {side} pixels", len(images)):
             pass
-    write_text(_list(header), "".join(f"{image}\n" for image in images))
+    write_text(_list_path(header), "".join(f"{image}\n" for image in images))
     write_json(header, _describe(header, side, images, dataset))
 
 
@@ -85,15 +85,15 @@ class Store:
         again = f"remove {header.parent} and run again"
         try:
             told = json.loads(header.read_text(encoding="utf-8"))
-            size, pixels = _pixels(header).stat().st_size, np.load(_pixels(header), mmap_mode="r")
-            digest, images = sha256(_list(header)), read_list(_list(header))
+            size, pixels = _pixels_path(header).stat().st_size, np.load(_pixels_path(header), mmap_mode="r")
+            digest, images = sha256(_list_path(header)), read_list(_list_path(header))
             source, expected = (told["source"], told["list"]), (told["bytes"], (told["images"], *2 * (told["side"],)))
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{header}: cannot be read as an image store ({error}): {again}.") from None
-        if source != (dataset.info["digests"]["images"], digest) or images != _present(dataset):
+        if source != (dataset.info["digests"]["images"], digest) or images != _list_present(dataset):
             raise DataError(f"{header}: its list was changed, or {dataset.folder} has other images now: {again}.")
         if (size, pixels.shape) != expected or pixels.dtype != np.uint8:
-            raise DataError(f"{_pixels(header)} has not the size and shape that {header.name} says: {again}.")
+            raise DataError(f"{_pixels_path(header)} has not the size and shape that {header.name} says: {again}.")
         return cls(told["side"], pixels, ids(images), sha256(header))
 
     def __getitem__(self, image: str) -> np.ndarray:
@@ -109,16 +109,16 @@ def ids(images: Sequence[str]) -> np.ndarray:
     return np.array([image.encode() for image in images], dtype=np.bytes_)
 
 
-def _present(dataset: Dataset) -> list[str]:
+def _list_present(dataset: Dataset) -> list[str]:
     """The images that have a file, in ascending order."""
     return sorted(image for image in dataset.table.index.tolist() if image not in dataset.missing)
 
 
-def _pixels(header: Path) -> Path:
+def _pixels_path(header: Path) -> Path:
     return header.with_suffix(".npy")
 
 
-def _list(header: Path) -> Path:
+def _list_path(header: Path) -> Path:
     return header.with_suffix(".txt")
 
 
@@ -126,10 +126,10 @@ def _describe(header: Path, side: int, images: Sequence[str], dataset: Dataset) 
     return {
         "side": side,
         "images": len(images),
-        "bytes": _pixels(header).stat().st_size,
+        "bytes": _pixels_path(header).stat().st_size,
         "source": dataset.info["digests"]["images"],
-        "list": sha256(_list(header)),
-        "pixels": sha256(_pixels(header)),
+        "list": sha256(_list_path(header)),
+        "pixels": sha256(_pixels_path(header)),
     }
 
 

@@ -23,7 +23,7 @@ class ListCount(NamedTuple):
 class ListCounts:
     """Counts images, and images with boxes, that lists name and that are there.
 
-    ``table`` is images.csv, ``boxed`` has the boxes of an image by finding, ``missing`` are absent images.
+    ``table`` is images.csv, ``boxed`` has the boxes of an image by finding, ``missing`` are images without a file.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class ListCounts:
         boxed: Mapping[str, Mapping[str, Sequence[object]]],
         missing: Collection[str],
     ) -> None:
-        self.place = {image: row for row, image in enumerate(table.index)}
+        self.row_of = {image: row for row, image in enumerate(table.index)}
         self.findings = ["", *findings]
         there = ~table.index.isin(list(missing))
         has = np.zeros((len(table), len(self.findings)), dtype=bool)
@@ -43,13 +43,13 @@ class ListCounts:
         for image, named in boxed.items():
             for finding, found in named.items():
                 if found:
-                    boxes[self.place[image], [0, self.findings.index(finding)]] = True
+                    boxes[self.row_of[image], [0, self.findings.index(finding)]] = True
         # [N, 1 + C, 4]: listed, present, boxes listed, boxes present
         self.counted = np.stack([has, has & there[:, None], boxes, boxes & there[:, None]], axis=2).astype(np.int32)
 
     def rows(self, name: str, images: Sequence[str]) -> list[ListCount]:
         """A row for all images of the list ``name`` (finding blank), then one a finding."""
-        total = self.counted[[self.place[image] for image in images]].sum(axis=0, dtype=np.int64)
+        total = self.counted[[self.row_of[image] for image in images]].sum(axis=0, dtype=np.int64)
         return [
             ListCount(name, finding, *map(int, counts)) for finding, counts in zip(self.findings, total, strict=True)
         ]

@@ -5,11 +5,11 @@ Imports the standard library and pydantic only, because the Snakefile reads it t
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ham.datasets.description import Description, Positive, refuse, repeated
+from ham.datasets.description import SPLIT_PARTS, Description, Positive, find_repeated, refuse
 from ham.settings import Settings
 
 Uncertain = Literal["ones", "zeros", "ignore", "paper"]
@@ -55,7 +55,7 @@ class FoldSettings(Settings):
         return tuple(
             f"{folder}/by-patient/fold{fold}/{part}"
             for fold in range(1, self.count + 1)
-            for part in ("train", "val", "test")
+            for part in SPLIT_PARTS
             for folder in ("Main", "bbox")
         )
 
@@ -76,13 +76,13 @@ class DataSettings(Settings):
     archives: tuple[Positive, ...] | None = Field(
         default=None,
         min_length=1,
-        description="Numbers of the description's archives to take, from 1; null: all. Others' images are absent.",
+        description="Numbers of the description's archives to take, from 1; null: all. Others' images are missing.",
     )
     keep_archives: bool = Field(default=True, description="False: an archive is deleted once its images are unpacked.")
     uncertain: Uncertain = Field(
         default="paper", description="What CheXpert's uncertain labels are read as; paper: best for each finding."
     )
-    partial: bool = Field(default=False, description="Go on when images of the tables are absent, and count them.")
+    partial: bool = Field(default=False, description="Go on when images of the tables are missing, and count them.")
     folds: FoldSettings = Field(default=FoldSettings(), description="How folds by patient are made.")
     store: int | None = Field(
         default=None,
@@ -95,8 +95,12 @@ class DataSettings(Settings):
     @field_validator("archives")
     @classmethod
     def _each_once(cls, values: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        refuse([str(value) for value in repeated(values or ())], "given twice")
+        refuse([str(value) for value in find_repeated(values or ())], "given twice")
         return values
+
+    def plain_for_conversion(self, description: Description) -> dict[str, Any]:
+        """Plain values of what the conversion of a data set reads, and nothing else: a rule's params."""
+        return self.model_dump(mode="json", include={"partial", "folds", *description.form.settings})
 
     def archives_of(self, description: Description) -> tuple[str, ...]:
         """The archives to fetch and unpack: those chosen, or none where a folder has the images."""
@@ -107,7 +111,7 @@ class DataSettings(Settings):
 
     def refusals(self, description: Description) -> list[str]:
         """What cannot be done with this data set, each with the path of its key."""
-        if description.source == "table":
+        if description.images is not None:
             given = [key for key in ("mirror", "folder", "archives") if getattr(self, key) is not None]
             why = f"the description of {description.name} says where its files are: leave this null"
             return [f"data.{key}: {why}" for key in given]
@@ -123,7 +127,7 @@ class DataSettings(Settings):
             problems.append("data.archives: data.folder has the images already, leave one of the two null")
         elif len(self.archives) < number and not self.partial:
             problems.append(
-                f"data.archives: with {len(self.archives)} of {number} archives, images will be absent: set "
+                f"data.archives: with {len(self.archives)} of {number} archives, images will be missing: set "
                 "data.partial: true as well, and every table will say how many were there"
             )
         return problems

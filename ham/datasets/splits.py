@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ham.datasets.description import IMAGE_COLUMNS
+from ham.datasets.description import IMAGE_COLUMNS, SPLIT_PARTS
 from ham.datasets.settings import FoldSettings
 from ham.errors import DataError
 
@@ -37,18 +37,18 @@ def folds_by_patient(
     where there are too few patients.
     """
     patient, names = pd.factorize(table["patient"])
-    counts = _counts(table, boxed, patient, len(names))
+    counts = _count_by_patient(table, boxed, patient, len(names))
     has_boxes = np.array([bool(boxed.get(image)) for image in table.index], dtype=bool)
     images = table.index.to_numpy(dtype=object)
-    tested = _dealt(counts, names, f"{settings.seed}/test", [1] * settings.count)
+    tested = _deal(counts, names, f"{settings.seed}/test", [1] * settings.count)
     held_out = round(100 * settings.validation)
     shares = [100 - 100 // settings.count - held_out, held_out]
     lists: dict[str, list[str]] = {}
     for fold in range(settings.count):
         part = np.full(len(names), 2)
         rest = np.flatnonzero(tested != fold)
-        part[rest] = _dealt(counts[rest], names[rest], f"{settings.seed}/fold{fold + 1}", shares)
-        for number, name in enumerate(("train", "val", "test")):
+        part[rest] = _deal(counts[rest], names[rest], f"{settings.seed}/fold{fold + 1}", shares)
+        for number, name in enumerate(SPLIT_PARTS):
             chosen = part[patient] == number
             lists[f"Main/by-patient/fold{fold + 1}/{name}"] = images[chosen].tolist()
             lists[f"bbox/by-patient/fold{fold + 1}/{name}"] = images[chosen & has_boxes].tolist()
@@ -70,7 +70,9 @@ def lists_of_parts(
     }
 
 
-def _counts(table: pd.DataFrame, boxed: Mapping[str, Collection[str]], patient: np.ndarray, size: int) -> np.ndarray:
+def _count_by_patient(
+    table: pd.DataFrame, boxed: Mapping[str, Collection[str]], patient: np.ndarray, size: int
+) -> np.ndarray:
     """What is to be shared out evenly, of each patient: int64 [size, 4 + findings + boxed findings].
 
     The patient itself, its images, those without a finding, those with boxes, those with each finding and with boxes of
@@ -91,7 +93,7 @@ def _counts(table: pd.DataFrame, boxed: Mapping[str, Collection[str]], patient: 
     return counts
 
 
-def _dealt(counts: np.ndarray, patients: Iterable[str], seed: str, shares: Sequence[int]) -> np.ndarray:
+def _deal(counts: np.ndarray, patients: Iterable[str], seed: str, shares: Sequence[int]) -> np.ndarray:
     """The part that each patient (row of ``counts``) falls to, int64 [N], so that each part gets its share of all.
 
     ``shares`` are small whole numbers, in proportion to what the parts are to get. Greedy: a patient goes where it adds

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ham.datasets.dataset import BOXES, DIGESTED, LISTS, Xywh, read_list
+from ham.datasets.dataset import BOXES_FILE, DIGESTED, LISTS_FOLDER, BoxesByImage, read_list
 from ham.datasets.description import IMAGE_COLUMNS, Description
 from ham.datasets.list_counts import ListCount, ListCounts
 from ham.runtime.files import sha256, write_json, write_text, written
@@ -35,7 +35,7 @@ class Content:
     ``table`` is indexed by image and has patient (text), width, height (pixels of the original image), view (text) and
     a column a finding (1, 0, nan = unknown). ``boxes`` are kept as x, y, w, h exactly as the source gives them, since
     w = (x + w) - x does not hold for floats. ``lists`` maps ``Main/fold1/test_0_0.2`` to the file to copy, or to the
-    images of a list of our own; ``pictures`` is a digest over the image files themselves.
+    images of a list of our own; ``image_digest`` is one over the image files themselves.
     """
 
     key: str
@@ -45,20 +45,21 @@ class Content:
     boxed_findings: tuple[str, ...]
     box_grid: int
     table: pd.DataFrame
-    boxes: Xywh
+    boxes: BoxesByImage
     lists: Mapping[str, Path | Sequence[str]]
     missing: Sequence[str]
     partial: bool
     problems: Sequence[Problem]
     sources: Sequence[Mapping[str, Any]]
-    pictures: str
+    image_digest: str
     licence: str
     attribution: str
 
 
-def content_of(description: Description, **rest: Any) -> Content:
+def build_content(description: Description, **rest: Any) -> Content:
     """Content of the data set that ``description`` is of; ``rest``: the fields that it does not say."""
     return Content(
+        partial=bool(rest["missing"]),
         name=description.name,
         source=description.source,
         findings=description.findings,
@@ -70,23 +71,23 @@ def content_of(description: Description, **rest: Any) -> Content:
     )
 
 
-def given_file(path: Path, name: str) -> dict[str, Any]:
+def describe_file(path: Path, name: str) -> dict[str, Any]:
     """An entry of the content's ``sources``: the file at ``path``, called ``name``."""
     return {"file": name, "bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 def write_dataset(folder: Path, content: Content) -> None:
-    """Write everything but the images; dataset.json last, since its counts_of says that the rest is whole."""
+    """Write everything but the images; dataset.json last, since its presence says that the rest is whole."""
     folder = Path(folder)
     (folder / "dataset.json").unlink(missing_ok=True)
     _write_table(folder / "images.csv", content.table, content.findings)
-    _write_lines(folder / "Annotations/Tags.json", _tags(content.table, content.findings))
-    _write_lines(folder / BOXES, content.boxes)
+    _write_lines(folder / "Annotations/Tags.json", _find_tags(content.table, content.findings))
+    _write_lines(folder / BOXES_FILE, content.boxes)
     _write_rows(folder / "missing.csv", ("image",), ((image,) for image in content.missing))
     write_validation(folder, content.problems)
     missing = frozenset(content.missing)
     lists = _write_lists(folder, content, missing)
-    digests = {name: sha256(folder / path) for name, path in DIGESTED.items()} | {"images": content.pictures}
+    digests = {name: sha256(folder / path) for name, path in DIGESTED.items()} | {"images": content.image_digest}
     write_json(
         folder / "dataset.json",
         {
@@ -97,7 +98,7 @@ def write_dataset(folder: Path, content: Content) -> None:
             "boxed_findings": content.boxed_findings,
             "box_grid": content.box_grid,
             "partial": content.partial,
-            "counts": _counts(content, missing),
+            "counts": _count(content, missing),
             "lists": lists,
             "digests": digests,
             "sources": content.sources,
@@ -137,7 +138,7 @@ def _write_lines(path: Path, values: Mapping[str, Any]) -> None:
         temporary.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8", newline="\n")
 
 
-def _tags(table: pd.DataFrame, findings: Sequence[str]) -> dict[str, list[str]]:
+def _find_tags(table: pd.DataFrame, findings: Sequence[str]) -> dict[str, list[str]]:
     images = table.index.tolist()
     tags: dict[str, list[str]] = {image: [] for image in images}
     rows, columns = np.nonzero(table[list(findings)].to_numpy() == 1)
@@ -152,11 +153,11 @@ def _write_lists(folder: Path, content: Content, missing: frozenset[str]) -> dic
     counts_of = ListCounts(content.table, content.findings, content.boxes, missing) if missing else None
     rows: list[ListCount] = []
     for name, given in content.lists.items():
-        path = folder / LISTS / f"{name}.txt"
+        path = folder / LISTS_FOLDER / f"{name}.txt"
         images = _write_list(given, path)
-        absent = len(missing.intersection(images))  # no image is listed twice
-        lists[name] = {"listed": len(images), "present": len(images) - absent, "sha256": sha256(path)}
-        rows += counts_of.rows(name, images) if counts_of and absent else []
+        without_file = len(missing.intersection(images))  # no image is listed twice
+        lists[name] = {"listed": len(images), "present": len(images) - without_file, "sha256": sha256(path)}
+        rows += counts_of.rows(name, images) if counts_of and without_file else []
     _write_rows(folder / "present.csv", ListCount._fields, rows)
     return lists
 
@@ -170,7 +171,7 @@ def _write_list(given: Path | Sequence[str], target: Path) -> list[str]:
     return read_list(target)
 
 
-def _counts(content: Content, missing: frozenset[str]) -> dict[str, Any]:
+def _count(content: Content, missing: frozenset[str]) -> dict[str, Any]:
     present = ~content.table.index.isin(missing)
     positive = content.table[list(content.findings)] == 1
     boxes = [
@@ -199,7 +200,7 @@ def _counts(content: Content, missing: frozenset[str]) -> dict[str, Any]:
     }
 
 
-def pictures_digest(records: Iterable[tuple[str, str]]) -> str:
+def digest_images(records: Iterable[tuple[str, str]]) -> str:
     """SHA-256 over (name, digest and what was found) of the images, whatever order they were unpacked in."""
     digest = hashlib.sha256()
     for name, value in sorted(records):

@@ -9,10 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ from PIL import Image
 
 from ham.datasets.settings import PhantomSettings
 from ham.phantom.drawing import SIDE, NamedRandom
-from ham.phantom.nih_distribution import finding_counts, give_findings
+from ham.phantom.nih_distribution import draw_finding_counts, give_findings
 from ham.phantom.radiograph import radiograph
 from ham.runtime.files import sha256, write_text, written
+from ham.runtime.process_pool import in_parallel
 from ham.runtime.progress import track
 
 # What is drawn, and CheXpert's names for it; the heart's outline counts for its parent finding too.
@@ -59,7 +59,7 @@ MISSPELT = {"Edema": "edema", "Enlarged_Cardiomediastinum": "Enlarg_Cardiomedias
 FIRST_VALID = 64541  # as in CheXpert, patients of valid/ are numbered from here
 LATERAL, VALID, DOUBTFUL, ABSENT = 15, 10, 10, 35  # percent
 
-Boxes = dict[str, list[list[int]]]  # {finding: [[xmin, ymin, xmax, ymax]]}
+CornersByFinding = dict[str, list[list[int]]]  # {finding: [[xmin, ymin, xmax, ymax]]}
 
 
 @dataclass
@@ -84,34 +84,36 @@ def write_folder(folder: Path, settings: PhantomSettings, workers: int = 1) -> N
 
     Images, train.csv, valid.csv, the boxes of both in BBoxes.json, and SHA256SUMS, which is written last.
     """
-    entries = planned(settings)
-    boxes: dict[str, Boxes] = {}
-    for entry, (data, found) in zip(entries, _drawings(entries, settings.seed, workers), strict=True):
+    entries = plan_images(settings)
+    boxes: dict[str, CornersByFinding] = {}
+    images = in_parallel(partial(draw_image, settings.seed), entries, workers, "drawing radiographs", at_once=4)
+    drawings = track(images, "drawing radiographs", len(entries))
+    for entry, (data, found) in zip(entries, drawings, strict=True):
         boxes[entry.image] = found
         with written(folder / entry.image) as temporary:
             temporary.write_bytes(data)
-    texts = tables(entries, settings.seed) | {"BBoxes.json": json.dumps(authors_boxes(entries, boxes))}
+    texts = compose_tables(entries, settings.seed) | {"BBoxes.json": json.dumps(misspell_boxes(entries, boxes))}
     for name, text in texts.items():
         write_text(folder / name, text)
     names = sorted([*texts, *(entry.image for entry in entries)])
     write_text(folder / "SHA256SUMS", "".join(f"{sha256(folder / name)}  {name}\n" for name in names))
 
 
-def planned(settings: PhantomSettings) -> list[Entry]:
+def plan_images(settings: PhantomSettings) -> list[Entry]:
     """Every image with its size, findings and whether it has boxes; a tenth of the patients are valid's."""
     draw = NamedRandom(f"chexpert-phantom-{settings.seed}-table")
-    entries = _views(draw, settings)
-    for entry, count in zip(entries, finding_counts(draw, settings), strict=True):
+    entries = _plan_studies(draw, settings)
+    for entry, count in zip(entries, draw_finding_counts(draw, settings), strict=True):
         entry.findings = [""] * count
     give_findings(draw, [entry.findings for entry in entries])
-    candidates = [entry for entry in entries if any(_boxed_names(entry))]
+    candidates = [entry for entry in entries if any(_names_with_boxes(entry))]
     wanted = round(len(candidates) * settings.boxed)
     for index in draw.order(len(candidates))[:wanted]:
         candidates[index].boxed = True
     return entries
 
 
-def _views(draw: NamedRandom, settings: PhantomSettings) -> list[Entry]:
+def _plan_studies(draw: NamedRandom, settings: PhantomSettings) -> list[Entry]:
     """Every patient has a study; the other images are further studies or, of any, a lateral view."""
     studies = [1] * settings.patients
     laterals: set[tuple[int, int]] = set()
@@ -131,32 +133,27 @@ def _views(draw: NamedRandom, settings: PhantomSettings) -> list[Entry]:
         number, part = (patient + FIRST_VALID, "valid") if patient in valid else (patient + 1, "train")
         about = ("Female", "Male")[draw.between(0, 1)], draw.between(19, 84)
         for study in range(1, count + 1):
-            place = f"{part}/patient{number:05d}/study{study}"
+            folder = f"{part}/patient{number:05d}/study{study}"
             views = ["view1_frontal", "view2_lateral"] if (patient, study) in laterals else ["view1_frontal"]
             for view in views:
                 width, height = draw.between(280, 420), draw.between(240, 360)
                 size = (width * 7 // 10, height) if view.endswith("lateral") else (width, height)
-                entries.append(Entry(f"{place}/{view}.jpg", f"patient{number:05d}", size, about))
+                entries.append(Entry(f"{folder}/{view}.jpg", f"patient{number:05d}", size, about))
     return sorted(entries, key=lambda entry: entry.image)
 
 
-def _boxed_names(entry: Entry) -> list[str]:
+def _names_with_boxes(entry: Entry) -> list[str]:
     return [name for drawn in entry.findings for name in NAMED[drawn] if name != WITHOUT_BOXES]
 
 
-def _drawings(entries: Sequence[Entry], seed: int, workers: int) -> Iterator[tuple[bytes, Boxes]]:
-    with get_context("spawn").Pool(workers) as pool:
-        yield from track(pool.imap(partial(drawing, seed), entries, chunksize=4), "drawing radiographs", len(entries))
-
-
-def drawing(seed: int, entry: Entry) -> tuple[bytes, Boxes]:
+def draw_image(seed: int, entry: Entry) -> tuple[bytes, CornersByFinding]:
     """An image as JPEG, drawn square and resized to its own size, and the boxes of all its findings in its pixels."""
     person = f"chexpert-phantom-{seed}-{entry.patient}"
     pixels, found = radiograph(person, f"{person}-{entry.image}", entry.findings)
     width, height = entry.size
     data = io.BytesIO()
     Image.fromarray(pixels).resize(entry.size, Image.Resampling.BILINEAR).save(data, "JPEG", quality=90)
-    boxes: Boxes = {}
+    boxes: CornersByFinding = {}
     for drawn, (x, y, w, h) in found.items():
         corners = [
             x * width // SIDE,
@@ -169,7 +166,7 @@ def drawing(seed: int, entry: Entry) -> tuple[bytes, Boxes]:
     return data.getvalue(), boxes
 
 
-def authors_boxes(entries: Sequence[Entry], boxes: dict[str, Boxes]) -> dict[str, dict[str, Any]]:
+def misspell_boxes(entries: Sequence[Entry], boxes: dict[str, CornersByFinding]) -> dict[str, dict[str, Any]]:
     """BBoxes.json: boxes of boxed images, every fourth misspelt as the authors' are, and an image without any."""
     out: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(entry for entry in entries if entry.boxed):
@@ -179,7 +176,7 @@ def authors_boxes(entries: Sequence[Entry], boxes: dict[str, Boxes]) -> dict[str
     return out | ({plain.image: {}} if plain else {})
 
 
-def tables(entries: Sequence[Entry], seed: int) -> dict[str, str]:
+def compose_tables(entries: Sequence[Entry], seed: int) -> dict[str, str]:
     """Text of train.csv, with uncertain and blank labels, and of valid.csv, which has neither."""
     draw = NamedRandom(f"chexpert-phantom-{seed}-labels")
     texts = {}
@@ -190,12 +187,14 @@ def tables(entries: Sequence[Entry], seed: int) -> dict[str, str]:
         for entry in entries:
             if entry.image.startswith(f"{part}/"):
                 view = ("Lateral", "") if entry.lateral else ("Frontal", "PA" if draw.chance(20) else "AP")
-                writer.writerow([f"{ROOT}/{entry.image}", *entry.about, *view, *_labels(draw, entry, part == "valid")])
+                writer.writerow(
+                    [f"{ROOT}/{entry.image}", *entry.about, *view, *_draw_labels(draw, entry, part == "valid")]
+                )
         texts[f"{part}.csv"] = text.getvalue()
     return texts
 
 
-def _labels(draw: NamedRandom, entry: Entry, certain: bool) -> list[str]:
+def _draw_labels(draw: NamedRandom, entry: Entry, certain: bool) -> list[str]:
     present = {name.replace("_", " ") for drawn in entry.findings for name in NAMED[drawn]}
     labels = []
     for column in COLUMNS:

@@ -11,10 +11,9 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 from PIL import Image
@@ -23,6 +22,7 @@ from ham.datasets.settings import PhantomSettings
 from ham.phantom.drawing import SIDE, NamedRandom
 from ham.phantom.radiograph import FINDINGS, radiograph
 from ham.runtime.files import sha256, write_text, written
+from ham.runtime.process_pool import in_parallel
 from ham.runtime.progress import track
 
 FOLDS = 5
@@ -58,16 +58,16 @@ def write_distribution(folder: Path, settings: PhantomSettings, workers: int = 1
     official lists, published/ with the folds' lists and BBoxes.json (x, y, w, h in pixels), and SHA256SUMS, which is
     written last.
     """
-    entries = planned(settings)
+    entries = plan_images(settings)
     boxes = _write_archives(folder, entries, settings.seed, workers)
-    texts = tables(entries, boxes) | lists(entries, settings.seed)
+    texts = compose_tables(entries, boxes) | compose_lists(entries, settings.seed)
     for name, text in texts.items():
         write_text(folder / name, text)
     sums = (f"{sha256(folder / name)}  {name}\n" for name in sorted([*ARCHIVES, *texts]))
     write_text(folder / "SHA256SUMS", "".join(sums))
 
 
-def planned(settings: PhantomSettings) -> list[Entry]:
+def plan_images(settings: PhantomSettings) -> list[Entry]:
     """Every image in the table's order, with its findings, side of the official split, and whether it is boxed.
 
     The official split goes by patient. All boxed images are in its test side, which holds about a sixth more images
@@ -75,11 +75,11 @@ def planned(settings: PhantomSettings) -> list[Entry]:
     are boxed.
     """
     draw = NamedRandom(f"phantom-{settings.seed}-table")
-    entries = _visits(draw, settings)
+    entries = _plan_visits(draw, settings)
     wanted = max(round(settings.images * (1 - settings.normal) * settings.boxed), FOLDS)  # no fold without a test
     test_size = min(round(wanted * 1.17 / max(1 - settings.normal, 0.01)), settings.images * 9 // 10)
-    _split(draw, entries, test_size)
-    counts = finding_counts(draw, settings)
+    _mark_test(draw, entries, test_size)
+    counts = draw_finding_counts(draw, settings)
     for entry, count in zip(entries, counts, strict=True):
         entry.findings = [""] * count
     candidates = [entry for entry in entries if entry.test and entry.findings]
@@ -90,7 +90,7 @@ def planned(settings: PhantomSettings) -> list[Entry]:
     return entries
 
 
-def _visits(draw: NamedRandom, settings: PhantomSettings) -> list[Entry]:
+def _plan_visits(draw: NamedRandom, settings: PhantomSettings) -> list[Entry]:
     images = [1] * settings.patients
     for _ in range(settings.images - settings.patients):
         images[draw.between(0, settings.patients - 1)] += 1
@@ -104,7 +104,7 @@ def _visits(draw: NamedRandom, settings: PhantomSettings) -> list[Entry]:
     return entries
 
 
-def _split(draw: NamedRandom, entries: Sequence[Entry], size: int) -> None:
+def _mark_test(draw: NamedRandom, entries: Sequence[Entry], size: int) -> None:
     """Mark the images of random patients as test, until there are ``size``."""
     by_patient: dict[int, list[Entry]] = {}
     for entry in entries:
@@ -118,7 +118,7 @@ def _split(draw: NamedRandom, entries: Sequence[Entry], size: int) -> None:
                 entry.test = True
 
 
-def finding_counts(draw: NamedRandom, settings: PhantomSettings) -> list[int]:
+def draw_finding_counts(draw: NamedRandom, settings: PhantomSettings) -> list[int]:
     """How many findings each image has: the shares of the settings, shuffled."""
     none, two = round(settings.images * settings.normal), round(settings.images * settings.double)
     two = min(two, settings.images - none)
@@ -146,7 +146,8 @@ def _write_archives(
     """Draw all images into the two archives; boxes x, y, w, h of every finding of every image."""
     boxes: dict[str, dict[str, list[float]]] = {}
     half = (len(entries) + 1) // 2
-    drawing = iter(track(_drawings(entries, seed, workers), "drawing radiographs", len(entries)))
+    images = in_parallel(partial(_draw_image, seed), entries, workers, "drawing radiographs", at_once=4)
+    drawings = iter(track(images, "drawing radiographs", len(entries)))
     for name, count in zip(ARCHIVES, (half, len(entries) - half), strict=True):
         with (
             written(folder / name) as temporary,
@@ -155,23 +156,15 @@ def _write_archives(
             tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
         ):
             for _ in range(count):
-                image, png, boxes[image] = next(drawing)
+                image, png, boxes[image] = next(drawings)
                 member = tarfile.TarInfo(f"images/{image}")
                 member.size = len(png)
                 archive.addfile(member, io.BytesIO(png))
-    next(drawing, None)  # lets the progress bar end
+    next(drawings, None)  # lets the progress bar end
     return boxes
 
 
-def _drawings(entries: Sequence[Entry], seed: int, workers: int) -> Iterator[Drawing]:
-    if workers == 1:
-        yield from (_drawing(seed, entry) for entry in entries)
-        return
-    with get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap(partial(_drawing, seed), entries, chunksize=4)
-
-
-def _drawing(seed: int, entry: Entry) -> Drawing:
+def _draw_image(seed: int, entry: Entry) -> Drawing:
     person = f"phantom-{seed}-{entry.patient}"
     pixels, found = radiograph(person, f"{person}-{entry.visit}", entry.findings)
     data = io.BytesIO()
@@ -179,7 +172,7 @@ def _drawing(seed: int, entry: Entry) -> Drawing:
     return entry.image, data.getvalue(), {finding: [float(number) for number in box] for finding, box in found.items()}
 
 
-def tables(entries: Sequence[Entry], boxes: dict[str, dict[str, list[float]]]) -> dict[str, str]:
+def compose_tables(entries: Sequence[Entry], boxes: dict[str, dict[str, list[float]]]) -> dict[str, str]:
     """Text of the label table, the box list and the authors' BBoxes.json, by path; boxes of boxed images only."""
     labels = [f"{entry.image},{'|'.join(entry.findings) or 'No Finding'},{entry.row}" for entry in entries]
     boxed = {entry.image: boxes[entry.image] for entry in entries if entry.boxed}
@@ -196,7 +189,7 @@ def tables(entries: Sequence[Entry], boxes: dict[str, dict[str, list[float]]]) -
     }
 
 
-def lists(entries: Sequence[Entry], seed: int) -> dict[str, str]:
+def compose_lists(entries: Sequence[Entry], seed: int) -> dict[str, str]:
     """Text of every list of the distribution, by path; without a final newline, as the originals.
 
     The folds split images, not patients, as the published ones do: localization (train_0.5_0.8: half of the images
@@ -217,37 +210,37 @@ def lists(entries: Sequence[Entry], seed: int) -> dict[str, str]:
     names["published/ImageSets/bbox/empty"] = []
     draw = NamedRandom(f"phantom-{seed}-folds")
     rank = {image: index for index, image in enumerate(everything)}
-    boxed_tests = _dealt(draw, [entry for entry in entries if entry.boxed])
-    plain_tests = _dealt(draw, [entry for entry in entries if not entry.boxed])
+    boxed_tests = _deal_tests(draw, [entry for entry in entries if entry.boxed])
+    plain_tests = _deal_tests(draw, [entry for entry in entries if not entry.boxed])
     for fold in range(FOLDS):
-        parts = _fold(draw, boxed, boxed_tests[fold], plain, plain_tests[fold])
+        parts = _make_fold(draw, boxed, boxed_tests[fold], plain, plain_tests[fold])
         for name, images in parts.items():
             group, file = name.split("/")
             names[f"published/ImageSets/{group}/fold{fold + 1}/{file}"] = sorted(images, key=rank.__getitem__)
     return {f"{name}.txt": "\n".join(images) for name, images in names.items()}
 
 
-def _dealt(draw: NamedRandom, entries: Sequence[Entry]) -> list[set[str]]:
+def _deal_tests(draw: NamedRandom, entries: Sequence[Entry]) -> list[set[str]]:
     """Five disjoint parts, each with about a fifth of the images of every finding."""
     shuffled = [entries[index] for index in draw.order(len(entries))]
     shuffled.sort(key=lambda entry: entry.findings[draw.between(0, len(entry.findings) - 1)] if entry.findings else "")
     return [{entry.image for entry in shuffled[fold::FOLDS]} for fold in range(FOLDS)]
 
 
-def _fold(
+def _make_fold(
     draw: NamedRandom, boxed: Sequence[str], boxed_test: set[str], plain: Sequence[str], plain_test: set[str]
 ) -> dict[str, list[str]]:
     boxed_train = [image for image in boxed if image not in boxed_test]
-    boxed_validation = _some(draw, boxed_train, len(boxed) // 10)
+    boxed_validation = _pick(draw, boxed_train, len(boxed) // 10)
     plain_train = [image for image in plain if image not in plain_test]
-    plain_validation = _some(draw, plain_train, len(plain) // 10)
+    plain_validation = _pick(draw, plain_train, len(plain) // 10)
     held_out = boxed_validation | plain_validation
     return {
         "bbox/train_0.8": boxed_train,
         "bbox/test": list(boxed_test),
         "bbox/train_0.7": [image for image in boxed_train if image not in held_out],
         "bbox/val_0.1": list(boxed_validation),
-        "Main/train_0.5_0.8": [*_some(draw, plain, len(plain) // 2), *boxed_train],
+        "Main/train_0.5_0.8": [*_pick(draw, plain, len(plain) // 2), *boxed_train],
         "Main/test_0_0.2": list(boxed_test),
         "Main/train_0.7_0.7": [image for image in [*plain_train, *boxed_train] if image not in held_out],
         "Main/val_0.1_0.1": list(held_out),
@@ -255,5 +248,5 @@ def _fold(
     }
 
 
-def _some(draw: NamedRandom, images: Sequence[str], count: int) -> set[str]:
+def _pick(draw: NamedRandom, images: Sequence[str], count: int) -> set[str]:
     return {images[index] for index in draw.order(len(images))[:count]}

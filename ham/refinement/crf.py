@@ -17,7 +17,7 @@ from ham.boxes import Box
 from ham.datasets.dataset import Dataset
 from ham.errors import DataError, EnvironmentProblem
 from ham.images import read_grey
-from ham.refinement.masks import Cut, RefinedMasks, cut, write
+from ham.refinement.masks import Cut, RefinedMasks, cut_mask, write_masks
 from ham.refinement.settings import Kernel, RefinementSettings
 from ham.runtime.process_pool import in_parallel
 from ham.runtime.progress import track
@@ -33,7 +33,7 @@ def write_refined(
     ``workers`` processes share the images; the file does not depend on their number. About a second a finding at 1024 x
     1024 and 250 MB a worker. Raises DataError for an image that cannot be read or has not the size of its boxes' frame.
     """
-    pydensecrf()  # said once and at the start, not by every worker
+    import_pydensecrf()  # said once and at the start, not by every worker
     dataset = Dataset.open(dataset_folder)
     settings = settings or RefinementSettings()
     tasks = [
@@ -42,7 +42,7 @@ def write_refined(
         if dataset.path(image).is_file()
     ]
     refined = track(in_parallel(refine_image, tasks, workers, "refining boxes"), "refining boxes", len(tasks))
-    write(output, [one for cuts in refined for one in cuts])
+    write_masks(output, [one for cuts in refined for one in cuts])
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def refine_image(task: Task) -> list[Cut]:
     cuts = []
     for finding, found in task.boxes.items():
         mask = box_masks.mask(found, width, height)
-        cuts.append(cut(task.image, finding, refine_mask(grey, mask, found, task.settings), extent=mask))
+        cuts.append(cut_mask(task.image, finding, refine_mask(grey, mask, found, task.settings), extent=mask))
     return cuts
 
 
@@ -84,7 +84,7 @@ def refine_mask(
     settings = settings or RefinementSettings()
     if not mask.any():
         return np.zeros(mask.shape, dtype=bool)
-    crf = pydensecrf().DenseCRF(mask.size, 2)
+    crf = import_pydensecrf().DenseCRF(mask.size, 2)
     crf.setUnaryEnergy(unary(mask, settings.confidence))
     crf.addPairwiseEnergy(features(image, kernel_of(smaller_side(boxes), settings.kernels)), compat=settings.compat)
     marginals = np.asarray(crf.inference(settings.iterations))
@@ -123,7 +123,7 @@ def features(image: np.ndarray, kernel: Kernel) -> np.ndarray:
     return out.reshape(6, -1)
 
 
-def pydensecrf() -> ModuleType:
+def import_pydensecrf() -> ModuleType:
     """pydensecrf.densecrf, or EnvironmentProblem."""
     try:
         from pydensecrf import densecrf

@@ -29,7 +29,7 @@ class Cut:
     left: int
 
 
-def cut(image: str, finding: str, mask: np.ndarray, extent: np.ndarray) -> Cut:
+def cut_mask(image: str, finding: str, mask: np.ndarray, extent: np.ndarray) -> Cut:
     """``mask`` bool [H, W] of a finding, cut to the rows and columns where ``extent`` bool [H, W] is set."""
     rows, columns = (np.flatnonzero(extent.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
@@ -38,7 +38,7 @@ def cut(image: str, finding: str, mask: np.ndarray, extent: np.ndarray) -> Cut:
     return Cut(f"{image}/{finding}", mask[top : rows[-1] + 1, left : columns[-1] + 1], top, left)
 
 
-def write(path: Path, cuts: Iterable[Cut]) -> None:
+def write_masks(path: Path, cuts: Iterable[Cut]) -> None:
     """Write ``cuts`` in their order."""
     cuts = list(cuts)
     packed = [np.packbits(one.mask) for one in cuts]

@@ -15,7 +15,7 @@ from small_chexpert import jpeg
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings
-from ham.datasets.sources.chexpert import convert
+from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.phantom.chexpert_distribution import HEADER
 from ham.runtime.files import sha256
 
@@ -57,7 +57,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
                 labels = {name.replace("_", " "): "1.0" for name in given[image] if name.replace("_", " ") in HEADER}
                 writer.writerow({"Path": f"CheXpert-v1.0/{image}", "Frontal/Lateral": view, **labels})
     description = Description.read(Path(__file__).resolve().parents[2] / "config/datasets/chexpert.yaml")
-    convert(root / "CheXpert", description, BOXES.parent, DataSettings(folder=str(folder)), "chexpert")
+    data = DataSettings(folder=str(folder))
+    convert(ConversionRequest(root / "CheXpert", "chexpert", description, data, BOXES.parent))
     return Dataset.open(root / "CheXpert")
 
 

@@ -45,7 +45,7 @@ def content(tmp_path: Path, **changes: Any) -> Content:
         "partial": True,
         "problems": [Problem("c.png", 'a "problem", with a comma', "repaired")],
         "sources": [{"file": "t.csv", "bytes": 1, "sha256": "0"}],
-        "pictures": "0" * 64,
+        "image_digest": "0" * 64,
         "licence": "none",
         "attribution": "nobody",
     }
@@ -154,14 +154,14 @@ def test_a_file_changed_by_hand_is_noticed(folder: Path, name: str) -> None:
 
 def test_a_list_changed_by_hand_is_noticed(folder: Path) -> None:
     (folder / "ImageSets/Main/fold1/train.txt").write_text("c.png\n")
-    with pytest.raises(DataError, match="absent or was changed"):
+    with pytest.raises(DataError, match="missing or was changed"):
         Dataset.open(folder).listed("Main/fold1/train")
 
 
 @pytest.mark.parametrize("name", ["dataset.json", "images.csv", "missing.csv"])
 def test_a_folder_that_is_not_whole_is_refused(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    with pytest.raises(DataError, match=rf"not a whole data set, .*{name} is absent"):
+    with pytest.raises(DataError, match=rf"not a whole data set, .*{name} is missing"):
         Dataset.open(folder)
 
 

@@ -26,8 +26,9 @@ from ham.datasets.acquire.image_records import read_checks
 from ham.datasets.acquire.unpack import unpack
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
-from ham.datasets.settings import FoldSettings
-from ham.datasets.sources.nih import compare_boxes, convert, read_boxes, read_entries
+from ham.datasets.settings import DataSettings, FoldSettings
+from ham.datasets.sources.conversion import ConversionRequest, convert
+from ham.datasets.sources.nih import compare_boxes, read_boxes, read_entries
 from ham.datasets.splits import folds_by_patient
 from ham.datasets.writer import Problem
 from ham.scoring.leakage import audit
@@ -96,7 +97,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory, description: Description) 
         checks.append(made / ".checked" / record)
         unpack(made / ".sources" / name, made / "images", made / ".unpacked" / record)
         check_images(made / "images", made / ".unpacked" / record, checks[-1])
-    convert(made, description, made / ".sources", checks, True, "nih-sample", FoldSettings())
+    data = DataSettings(partial=True)
+    convert(ConversionRequest(made, "nih-sample", description, data, made / ".sources", tuple(checks)))
     return Dataset.open(made)
 
 
@@ -110,9 +112,10 @@ def test_the_whole_table_is_read_in_five_seconds(entries_path: Path, description
 
 
 def test_the_whole_conversion_with_its_folds_takes_five_seconds(dataset: Dataset, description: Description) -> None:
-    checks = sorted((dataset.folder / ".checked").iterdir())
+    checks = tuple(sorted((dataset.folder / ".checked").iterdir()))
+    data, fetched = DataSettings(partial=True), dataset.folder / ".sources"
     start = time.process_time()  # of one core, whoever else is on it
-    convert(dataset.folder, description, dataset.folder / ".sources", checks, True, "nih-sample", FoldSettings())
+    convert(ConversionRequest(dataset.folder, "nih-sample", description, data, fetched, checks))
     assert time.process_time() - start < 5
 
 

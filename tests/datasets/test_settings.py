@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from ham.datasets.description import Description, FileEntry, unsafe
+from ham.datasets.description import Description, FileEntry, explain_unsafe
 from ham.datasets.settings import DataSettings, PhantomSettings
 from ham.errors import SettingsError
 
@@ -90,14 +90,14 @@ def test_chexpert_has_thirteen_findings_nine_of_them_with_boxes_and_is_brought_b
 
 def test_what_a_folder_lacks_of_chexpert_is_said_in_one_sentence(root: Path, tmp_path: Path) -> None:
     chexpert = Description.read(root / "config/datasets/chexpert.yaml")
-    assert "cannot be fetched" in str(chexpert.lacks(None))
+    assert "cannot be fetched" in str(chexpert.explain_lack(None))
     for name in ("train", "valid"):
         (tmp_path / name).mkdir()
     (tmp_path / "train.csv").touch()
-    said = str(chexpert.lacks(tmp_path))
+    said = str(chexpert.explain_lack(tmp_path))
     assert said.startswith(f"data.folder: {tmp_path} has no valid.csv: give the folder that holds train.csv")
     (tmp_path / "valid.csv").touch()
-    assert chexpert.lacks(str(tmp_path)) is None
+    assert chexpert.explain_lack(str(tmp_path)) is None
 
 
 def test_all_mistakes_are_said_at_once_with_their_keys(tmp_path: Path) -> None:
@@ -150,13 +150,13 @@ def test_a_file_that_the_description_does_not_have_is_an_error(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["", "/etc/passwd", "../a", "a/../b", "a\\b", "C:/a", "a//b", "a\0b", "a\nb", "./a"])
 def test_names_that_lead_elsewhere_are_unsafe(name: str) -> None:
-    assert unsafe(name)
+    assert explain_unsafe(name)
     with pytest.raises(ValidationError):
         FileEntry(name=name)
 
 
 def test_ordinary_names_are_safe() -> None:
-    assert unsafe("images_001/images/00000001_000.png") is None
+    assert explain_unsafe("images_001/images/00000001_000.png") is None
 
 
 def test_settings_refuse_wrong_keys_types_and_values() -> None:
@@ -192,7 +192,7 @@ def test_chosen_archives_are_taken_by_number_and_in_order(root: Path) -> None:
     ("data", "said"),
     [
         ({"archives": [1, 13], "partial": True}, "data.archives: NIHChestXray14 has no archive 13, it has 12"),
-        ({"archives": [1, 2]}, "with 2 of 12 archives, images will be absent: set data.partial: true"),
+        ({"archives": [1, 2]}, "with 2 of 12 archives, images will be missing: set data.partial: true"),
         ({"archives": [1], "folder": "/data"}, "data.folder has the images already"),
     ],
 )

@@ -13,8 +13,16 @@ from PIL import Image
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings, FoldSettings, PhantomSettings
-from ham.datasets.sources.chexpert import convert
-from ham.phantom.chexpert_distribution import COLUMNS, NAMED, Entry, drawing, planned, tables, write_folder
+from ham.datasets.sources.conversion import ConversionRequest, convert
+from ham.phantom.chexpert_distribution import (
+    COLUMNS,
+    NAMED,
+    Entry,
+    compose_tables,
+    draw_image,
+    plan_images,
+    write_folder,
+)
 from ham.phantom.drawing import SIDE
 from ham.phantom.radiograph import radiograph
 from ham.runtime.files import sha256
@@ -27,7 +35,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 
 def test_images_are_laid_out_as_in_chexpert() -> None:
-    entries = planned(SETTINGS)
+    entries = plan_images(SETTINGS)
     assert len(entries) == 60
     assert len({entry.patient for entry in entries}) == 36
     assert len({entry.image for entry in entries}) == 60
@@ -39,12 +47,12 @@ def test_images_are_laid_out_as_in_chexpert() -> None:
         assert entry.image.split("/")[1] == entry.patient
         assert not entry.lateral or entry.image.replace("view2_lateral", "view1_frontal") in {e.image for e in entries}
     assert len({entry.size for entry in entries}) > 40
-    assert planned(SETTINGS) == entries
+    assert plan_images(SETTINGS) == entries
 
 
 def test_labels_are_uncertain_and_blank_in_train_and_neither_in_valid() -> None:
-    entries = planned(SETTINGS)
-    texts = tables(entries, 3)
+    entries = plan_images(SETTINGS)
+    texts = compose_tables(entries, 3)
     train, valid = rows(texts["train.csv"]), rows(texts["valid.csv"])
     assert len(train) + len(valid) == 60
     assert {row[column] for row in train for column in COLUMNS} == {"1.0", "0.0", "-1.0", ""}
@@ -61,7 +69,7 @@ def test_labels_are_uncertain_and_blank_in_train_and_neither_in_valid() -> None:
 def test_boxes_are_the_drawn_ones_in_the_pixels_of_each_images_size() -> None:
     entry = Entry("train/patient00007/study1/view1_frontal.jpg", "patient00007", (384, 320), ("Male", 50))
     entry.findings = ["Cardiomegaly", "Effusion"]
-    data, boxes = drawing(3, entry)
+    data, boxes = draw_image(3, entry)
     image = Image.open(io.BytesIO(data))
     assert (image.format, image.mode, image.size) == ("JPEG", "L", (384, 320))
     person = "chexpert-phantom-3-patient00007"
@@ -84,7 +92,8 @@ def test_the_drawn_folder_converts_with_every_repair(root: Path, tmp_path: Path)
         digest, _, name = line.partition("  ")
         assert sha256(brought / name) == digest
     description = Description.read(root / "config/datasets/chexpert-phantom.yaml")
-    convert(folder, description, brought, DataSettings(folds=FoldSettings(count=2)), "chexpert-phantom")
+    data = DataSettings(folds=FoldSettings(count=2))
+    convert(ConversionRequest(folder, "chexpert-phantom", description, data, brought))
     dataset = Dataset.open(folder)
     assert dataset.info["counts"]["present"] == 60
     assert (folder / "images/train").readlink() == Path("../.drawn/train")  # the data set can be moved as a whole

@@ -15,7 +15,7 @@ from PIL import Image
 from ham.datasets.description import Description
 from ham.datasets.settings import PhantomSettings
 from ham.phantom import nih_distribution
-from ham.phantom.nih_distribution import ARCHIVES, IN_BOX_LIST, planned, write_distribution
+from ham.phantom.nih_distribution import ARCHIVES, IN_BOX_LIST, plan_images, write_distribution
 from ham.phantom.radiograph import FINDINGS, radiograph
 
 SMALL = PhantomSettings(seed=3, images=60, patients=30)
@@ -189,7 +189,7 @@ def test_boxes_agree_with_the_labels_and_the_authors_file_and_lie_in_the_image(m
 
 
 def test_the_boxed_findings_are_about_equally_frequent_and_shares_are_kept() -> None:
-    entries = planned(PhantomSettings(seed=1, images=500, patients=220, boxed=0.5))
+    entries = plan_images(PhantomSettings(seed=1, images=500, patients=220, boxed=0.5))
     boxed = [entry for entry in entries if entry.boxed]
     assert len(boxed) == 225
     counts = [sum(finding in entry.findings for entry in boxed) for finding in FINDINGS]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from ham.errors import DataError
-from ham.refinement.masks import Cut, RefinedMasks, cut, write
+from ham.refinement.masks import Cut, RefinedMasks, cut_mask, write_masks
 
 
 def test_masks_come_back_as_they_were_written(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     cuts = [Cut(f"{n}.png/Mass", random.random((n, 2 * n + 3)) < 0.5, n, 7 * n) for n in range(1, 12)]
-    write(tmp_path / "refined.npz", cuts)
+    write_masks(tmp_path / "refined.npz", cuts)
     masks = RefinedMasks.open(tmp_path / "refined.npz")
     assert len(masks) == 11
     for n, one in enumerate(cuts, 1):
@@ -28,7 +28,7 @@ def test_a_mask_is_cut_to_its_boxes_not_to_what_is_left_of_it() -> None:
     extent[2:5, 3:8] = True
     mask = np.zeros((8, 9), dtype=bool)
     mask[3, 4] = True
-    one = cut("a/b.png", "Mass", mask, extent)
+    one = cut_mask("a/b.png", "Mass", mask, extent)
     assert (one.key, one.top, one.left, one.mask.shape) == ("a/b.png/Mass", 2, 3, (3, 5))
     assert one.mask[1, 1]
     assert one.mask.sum() == 1
@@ -36,14 +36,14 @@ def test_a_mask_is_cut_to_its_boxes_not_to_what_is_left_of_it() -> None:
 
 def test_a_box_of_no_pixel_gives_an_empty_mask(tmp_path: Path) -> None:
     none = np.zeros((8, 9), dtype=bool)
-    write(tmp_path / "refined.npz", [cut("a.png", "Mass", none, none)])
+    write_masks(tmp_path / "refined.npz", [cut_mask("a.png", "Mass", none, none)])
     found = RefinedMasks.open(tmp_path / "refined.npz").get("a.png", "Mass")
     assert found is not None
     assert found[0].shape == (0, 0)
 
 
 def test_a_data_set_without_boxes_gives_a_file_without_masks(tmp_path: Path) -> None:
-    write(tmp_path / "refined.npz", [])
+    write_masks(tmp_path / "refined.npz", [])
     masks = RefinedMasks.open(tmp_path / "refined.npz")
     assert len(masks) == 0
     assert masks.get("a.png", "Mass") is None
@@ -51,8 +51,8 @@ def test_a_data_set_without_boxes_gives_a_file_without_masks(tmp_path: Path) -> 
 
 def test_equal_masks_give_equal_bytes_and_digests(tmp_path: Path) -> None:
     cuts = [Cut("a.png/Mass", np.eye(5, dtype=bool), 1, 2)]
-    write(tmp_path / "one.npz", cuts)
-    write(tmp_path / "two.npz", cuts)
+    write_masks(tmp_path / "one.npz", cuts)
+    write_masks(tmp_path / "two.npz", cuts)
     assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
     assert RefinedMasks.open(tmp_path / "one.npz").digest == RefinedMasks.open(tmp_path / "two.npz").digest
 

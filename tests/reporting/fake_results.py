@@ -200,7 +200,7 @@ def write_dataset(
     content = writer.Content(
         key="phantom", name=folder.name, source="nih", findings=tuple(findings), boxed_findings=tuple(boxed),
         box_grid=width, table=table, boxes=boxes, lists={"Main/test": test}, missing=absent, partial=True, problems=[],
-        sources=[{"file": "images_001.tar.gz", "bytes": 123456, "sha256": "3" * 64}], pictures="4" * 64,
+        sources=[{"file": "images_001.tar.gz", "bytes": 123456, "sha256": "3" * 64}], image_digest="4" * 64,
         licence="free to use <with> thanks", attribution="Drawn by ham & nobody else, see https://example.org/set",
     )  # fmt: skip
     writer.write_dataset(folder, content)

@@ -42,7 +42,7 @@ def content(**changes: Any) -> Content:
         "partial": False,
         "problems": [],
         "sources": [],
-        "pictures": "0" * 64,
+        "image_digest": "0" * 64,
         "licence": "none",
         "attribution": "nobody",
     }

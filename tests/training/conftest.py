@@ -10,8 +10,8 @@ from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.download import fetch
 from ham.datasets.acquire.unpack import unpack
 from ham.datasets.description import Description
-from ham.datasets.settings import FoldSettings, PhantomSettings
-from ham.datasets.sources.nih import convert
+from ham.datasets.settings import DataSettings, PhantomSettings
+from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.phantom.nih_distribution import write_distribution
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,5 +32,5 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
         checks.append(folder / ".checked" / record)
         unpack(sources / name, folder / "images", folder / ".unpacked" / record)
         check_images(folder / "images", folder / ".unpacked" / record, checks[-1])
-    convert(folder, description, sources, checks, False, "phantom", FoldSettings())
+    convert(ConversionRequest(folder, "phantom", description, DataSettings(), sources, tuple(checks)))
     return folder

@@ -79,7 +79,7 @@ def test_chosen_archives_alone_are_planned_and_absent_images_must_be_allowed(tmp
     checkout.config = ["--configfile", str(part)]
     part.write_text("data: {archives: [1, 12]}")
     done = checkout.snakemake("datasets", *checkout.config, "-n", check=False)
-    assert "with 2 of 12 archives, images will be absent: set data.partial: true" in done.stdout
+    assert "with 2 of 12 archives, images will be missing: set data.partial: true" in done.stdout
     part.write_text("data: {archives: [1, 12], partial: true}")
     found = planned(checkout)
     assert (found["fetch_archive"], found["unpack"], found["check_images"], found["convert"]) == (2, 2, 2, 1)

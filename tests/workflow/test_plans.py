@@ -71,8 +71,8 @@ def test_chexpert_is_six_trainings_and_is_planned_without_its_files(paper: Check
     paper.config = ["--configfile", "config/config.yaml", "config/chexpert.yaml"]
     found = paper.planned()
     assert (found["train"], found["predict"], found["score"], found["table"]) == (6, 6, 6, 2)
-    assert (found["fetch_boxes"], found["convert_chexpert"]) == (1, 1)
-    assert not {"fetch_archive", "unpack", "convert", "draw_chexpert_phantom"} & set(found)
+    assert (found["fetch_tables"], found["convert"]) == (1, 1)
+    assert not {"fetch_archive", "unpack", "link_images", "check_images", "draw_chexpert_phantom"} & set(found)
 
 
 @pytest.mark.parametrize(

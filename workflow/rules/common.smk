@@ -38,7 +38,8 @@ SOURCES = f"{FOLDER}/.sources"
 DRAWN = f"{FOLDER}/.drawn"
 STORE = f"{FOLDER}/store/{CONFIG.data.store}.json" if CONFIG.data.store else []  # input of what reads images
 ARCHIVES = {name.split(".")[0]: name for name in CONFIG.data.archives_of(DATASET)}  # images_001: images_001.tar.gz
-PARTS = [*ARCHIVES] or ["linked"]  # records of images: one an archive, or one of the folder that has them already
+# Records of images: one an archive, or one of the folder that has them already; none where conversion looks itself.
+RECORDS = [] if DATASET.brought else [*ARCHIVES] or ["linked"]
 SHIPPED = files_digest(*sorted([*(ROOT / "config").rglob("*.csv"), *(ROOT / "ham/reporting/templates").iterdir()]))
 TRAINED = [name for name, variant in CONFIG.define.variants.items() if variant.weights is None]
 GIVEN = [name for name in CONFIG.define.variants if name not in TRAINED]  # variants that come with their weights
@@ -160,6 +161,6 @@ wildcard_constraints:
     variant=one_of(CONFIG.define.variants),
     split=one_of(split for item in CONFIG.define.experiments.values() for split in item.splits),
     archive=one_of(ARCHIVES),
-    part=one_of(PARTS),
+    record=one_of(RECORDS),
     figure=one_of(FIGURES),
     drive=one_of(CONFIG.drive_files()),

@@ -1,24 +1,4 @@
-# archives, or files of one's own -> dataset
-
-
-rule draw_phantom:
-    output:
-        [
-            f"{DRAWN}/{name}"
-            for name in (*DATASET.archive_names, *DATASET.table_names, *DATASET.list_names, "SHA256SUMS")
-        ],
-    log:
-        f"results/{CONFIG.dataset}/logs/draw_phantom.log",
-    conda:
-        "../../envs/environment.yaml"
-    threads: 16
-    params:
-        settings=CONFIG.data.phantom.plain(),
-        code=digest("draw_phantom"),
-    message:
-        "Drawing the phantom data set"
-    script:
-        "../scripts/draw_phantom.py"
+# archives, or files that the user has -> dataset
 
 
 # Transfers and unpacking carry no digest of their source: what they leave is verified by checksum, and a changed progress
@@ -92,7 +72,7 @@ rule link_images:
         "../../envs/environment.yaml"
     params:
         folder=DATASET.images or CONFIG.data.folder,
-        by_path=DATASET.source == "table",
+        by_path=DATASET.images is not None,
     message:
         "Linking the images of {params.folder}"
     script:
@@ -101,30 +81,32 @@ rule link_images:
 
 rule check_images:
     input:
-        record=f"{FOLDER}/.unpacked/{{part}}.csv",
+        record=f"{FOLDER}/.unpacked/{{record}}.csv",
     output:
-        checks=f"{FOLDER}/.checked/{{part}}.csv",
+        checks=f"{FOLDER}/.checked/{{record}}.csv",
     log:
-        f"results/{CONFIG.dataset}/logs/check_images/{{part}}.log",
+        f"results/{CONFIG.dataset}/logs/check_images/{{record}}.log",
     conda:
         "../../envs/environment.yaml"
     threads: 4 if ARCHIVES else 16
     params:
         code=digest("check_images"),
     message:
-        "Checking the images of {wildcards.part}"
+        "Checking the images of {wildcards.record}"
     script:
         "../scripts/check_images.py"
 
 
 # validation.csv is written too and no declared output: Snakemake deletes those of a job that fails, when it is needed most.
+# A folder that the user brings is no input: once converted, scores and reports can be made where it is not at hand.
 rule convert:
     input:
         sources=[
             *DATASET.own_tables,
             *(f"{SOURCES}/{name}" for name in (*DATASET.table_names, *DATASET.list_names)),
         ],
-        checks=[f"{FOLDER}/.checked/{part}.csv" for part in PARTS],
+        checks=[f"{FOLDER}/.checked/{record}.csv" for record in RECORDS],
+        drawn=drawn("SHA256SUMS") if DATASET.brought else [],
     output:
         [
             f"{FOLDER}/{name}"
@@ -145,10 +127,16 @@ rule convert:
         "../../envs/environment.yaml"
     params:
         description=DATASET.plain(),
-        partial=CONFIG.data.partial,
-        folds=CONFIG.data.folds.plain(),
+        data=CONFIG.data.plain_for_conversion(DATASET),
         code=digest(f"convert_{DATASET.source}"),
     message:
         f"Converting tables and lists of {CONFIG.dataset}"
     script:
         "../scripts/convert.py"
+
+
+# Not asked of a plan, which needs no file of the user.
+onstart:
+    if not DATASET.drawn and any(job.rule.name == "convert" for job in workflow.dag.needrun_jobs()):
+        if DATASET.brought and (problem := DATASET.explain_lack(CONFIG.data.folder)):
+            raise WorkflowError(problem)

@@ -27,13 +27,13 @@ def check_images(images: Path, record: Path, output: Path, workers: int = 1) -> 
     """
     rows = read_record(record)
     workers = min(workers, len(rows) // WORTH_A_PROCESS)
-    looks = in_parallel(partial(_look, Path(images)), rows, workers, "checking images", at_once=32)
+    looks = in_parallel(partial(_check_image, Path(images)), rows, workers, "checking images", at_once=32)
     found = list(track(looks, f"checking {Path(record).stem}", len(rows)))
     write_checks(output, found)
     log.info("%s: %d images, %d cannot be read", Path(record).stem, len(found), sum(bool(c.problem) for c in found))
 
 
-def _look(images: Path, row: tuple[str, int, str]) -> Checked:
+def _check_image(images: Path, row: tuple[str, int, str]) -> Checked:
     name, size, digest = row
     found, width, height, form = "", 0, 0, ""
     try:
@@ -44,7 +44,7 @@ def _look(images: Path, row: tuple[str, int, str]) -> Checked:
         found = hashlib.sha256(data).hexdigest()
         if len(data) != size or found != (digest or found):
             raise ValueError("other bytes than were unpacked")
-        width, height, form = _decoded(data)
+        width, height, form = _decode(data)
         problem = ""
     except UnidentifiedImageError:  # its own text holds an address in memory
         problem = "cannot be used (no PNG or JPEG image)"
@@ -54,7 +54,7 @@ def _look(images: Path, row: tuple[str, int, str]) -> Checked:
     return Checked(name, size, found, width, height, form, problem)
 
 
-def _decoded(data: bytes) -> tuple[int, int, str]:
+def _decode(data: bytes) -> tuple[int, int, str]:
     """Width, height and form of an image file, decoded to its last pixel."""
     with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
         width, height = image.size
@@ -64,10 +64,10 @@ def _decoded(data: bytes) -> tuple[int, int, str]:
         image.verify()  # the checksum of each chunk, which decoding passes over
     with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
         image.load()
-        return width, height, DEEP if deep else _form(image)
+        return width, height, DEEP if deep else _name_form(image)
 
 
-def _form(image: Image.Image) -> str:
+def _name_form(image: Image.Image) -> str:
     if image.mode == "L":
         return GREY
     red, green, blue, alpha = image.convert("RGBA").split()

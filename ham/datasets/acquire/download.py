@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import requests
 
 from ham.datasets.acquire.disk_space import need_space
+from ham.datasets.acquire.links import link
 from ham.datasets.description import PUBLISHED, FileEntry, is_address
 from ham.errors import DownloadError
 from ham.runtime.progress import track
@@ -61,10 +62,10 @@ def fetch(entry: FileEntry, target: Path, mirror: str | None, folder: str | None
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    if folder and _link_beside_images(entry, target, Path(folder).expanduser().absolute()):
+    if folder and _link_from_beside_images(entry, target, Path(folder).expanduser().absolute()):
         return
     if mirror and not is_address(mirror):
-        _link(entry, target, Path(mirror).expanduser().absolute())
+        _link_from_mirror(entry, target, Path(mirror).expanduser().absolute())
         return
     address = f"{mirror.rstrip('/')}/{quote(entry.name)}" if mirror else entry.address
     if address is None:
@@ -73,12 +74,12 @@ def fetch(entry: FileEntry, target: Path, mirror: str | None, folder: str | None
         )
     known = entry.sha256 or entry.md5
     try:
-        _download(entry, target, address, _expected(entry, _remote_sums(mirror) if mirror and not known else ""))
+        _download(entry, target, address, _expect(entry, _fetch_sums(mirror) if mirror and not known else ""))
     except OSError as error:
         raise DownloadError(f"{target} cannot be written: {error.strerror or error}") from None
 
 
-def _expected(entry: FileEntry, sums: str) -> _Expected:
+def _expect(entry: FileEntry, sums: str) -> _Expected:
     if entry.sha256:
         return _Expected(entry.sha256, "sha256", entry.bytes)
     if entry.md5:
@@ -91,44 +92,33 @@ def _expected(entry: FileEntry, sums: str) -> _Expected:
     return _Expected((), "sha256", entry.bytes)
 
 
-def _link(entry: FileEntry, target: Path, mirror: Path) -> None:
+def _link_from_mirror(entry: FileEntry, target: Path, mirror: Path) -> None:
     source = mirror / entry.name
     if not source.is_file():
         what = "has no such file" if mirror.is_dir() else "is no folder"
         raise DownloadError(f"mirror {mirror} {what} ({entry.name}): correct mirror (below data:) or the description")
     try:
         sums = (mirror / SUMS).read_text(encoding="utf-8") if (mirror / SUMS).is_file() else ""
-        _verify(source, entry, _expected(entry, sums))
+        _verify(source, entry, _expect(entry, sums))
     except OSError as error:
         raise DownloadError(f"{source} cannot be read: {error.strerror or error}") from None
     link(source, target)
 
 
-def _link_beside_images(entry: FileEntry, target: Path, folder: Path) -> bool:
+def _link_from_beside_images(entry: FileEntry, target: Path, folder: Path) -> bool:
     """Whether ``folder``, in NIH's or the release's layout, has the file of ``entry``; then ``target`` links to it."""
     name = entry.name.removeprefix(PUBLISHED)
     for source in (folder / entry.name, folder / name, folder / "ImageSets/Main" / name):
         if not entry.sha256 or not source.is_file():
             continue
         try:
-            _verify(source, entry, _expected(entry, ""))
+            _verify(source, entry, _expect(entry, ""))
         except (DownloadError, OSError) as error:
             log.warning("%s is not used: %s", source, error)
             continue
         link(source, target)
         return True
     return False
-
-
-def link(source: Path, target: Path) -> None:
-    """Make ``target`` a link to ``source``; where they are one file already, it is left alone."""
-    in_place = target.name == source.name and target.parent.samefile(source.parent)
-    if in_place or (target.exists() and not target.is_symlink() and target.samefile(source)):
-        return
-    temporary = target.with_name(f".{target.name}.link")
-    temporary.unlink(missing_ok=True)
-    temporary.symlink_to(source)
-    temporary.replace(target)
 
 
 def _verify(path: Path, entry: FileEntry, expected: _Expected) -> None:
@@ -139,7 +129,7 @@ def _verify(path: Path, entry: FileEntry, expected: _Expected) -> None:
             f"{path} has {size} bytes, {expected.size} are expected: it is another file, or part of one"
         )
     with open(path, "rb") as file:
-        wrong = _wrong_kind(entry.name, file.read(HEAD))
+        wrong = _recognise_wrong_kind(entry.name, file.read(HEAD))
     if wrong:
         raise DownloadError(f"{path} is {wrong}, not what its name says")
     if expected.digests:
@@ -160,7 +150,7 @@ def _digest(path: Path, kind: str) -> str:
     return digest.hexdigest()
 
 
-def _wrong_kind(name: str, head: bytes) -> str | None:
+def _recognise_wrong_kind(name: str, head: bytes) -> str | None:
     """What a file that starts with ``head`` is, if it is not what ``name`` says; servers send error pages as files."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if name.endswith(".gz"):
@@ -182,42 +172,42 @@ def _download(entry: FileEntry, target: Path, address: str, expected: _Expected)
     if not expected.digests:
         part.unlink(missing_ok=True)
     for fresh in (False, True):
-        _complete(entry, part, address, expected.size)
+        _download_part(entry, part, address, expected.size)
         try:
             _verify(part, entry, expected)
             break
         except DownloadError as error:
             part.unlink()  # or every later run would resume the damage
             if fresh:
-                raise DownloadError(f"{error} (twice, from {shown(address)})") from None
+                raise DownloadError(f"{error} (twice, from {hide_secrets(address)})") from None
             log.warning("%s; fetching it again from its first byte", error)
     with open(part, "rb+") as file:
         os.fsync(file.fileno())
     part.replace(target)
 
 
-def _complete(entry: FileEntry, part: Path, address: str, size: int | None) -> None:
+def _download_part(entry: FileEntry, part: Path, address: str, size: int | None) -> None:
     """Attempt after attempt until ``part`` is whole; gives up after ATTEMPTS that brought nothing."""
     failures = 0
     while True:
         before = part.stat().st_size if part.exists() else 0
         try:
-            _attempt(entry, part, address, size)
+            _request_rest(entry, part, address, size)
             return
         except (_InterruptedError, requests.RequestException) as error:
-            reason = _reason(error)
+            reason = _explain(error)
         grown = part.exists() and part.stat().st_size > before
         failures = 1 if grown else failures + 1
         if failures >= ATTEMPTS:
             raise DownloadError(
-                f"{shown(address)}: {reason}, {ATTEMPTS} times in a row: run again later, it goes on there"
+                f"{hide_secrets(address)}: {reason}, {ATTEMPTS} times in a row: run again later, it goes on there"
             )
         pause = min(PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
         log.warning("%s: %s; trying again in %.0f s", entry.name, reason, pause)
         time.sleep(pause)
 
 
-def _attempt(entry: FileEntry, part: Path, address: str, size: int | None) -> None:
+def _request_rest(entry: FileEntry, part: Path, address: str, size: int | None) -> None:
     """One request, from the static address each time: what it redirects to is signed and short-lived."""
     start = part.stat().st_size if part.exists() else 0
     if size is not None and start == size and start > 0:
@@ -228,17 +218,17 @@ def _attempt(entry: FileEntry, part: Path, address: str, size: int | None) -> No
     headers = HEADERS | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT) as response:
         _refuse_status(response, address, part, start)
-        start, total = _range(response, start)
+        start, total = _read_range(response, start)
         if size is not None and total is not None and total != size:
             raise _InterruptedError(f"the server has {total} bytes where {size} are expected")
         need_space(part.parent, (total or size or 0) - start, entry.name)
         pieces = response.iter_content(PIECE)
         if start == 0:
             first = next(pieces, b"")
-            wrong = _wrong_kind(entry.name, first[:HEAD])
+            wrong = _recognise_wrong_kind(entry.name, first[:HEAD])
             if wrong:
                 raise _InterruptedError(f"the server sent {wrong}")
-            pieces = _chain(first, pieces)
+            pieces = _prepend(first, pieces)
         _append(part, pieces, start, total, size or total or LONGEST, entry.name)
     if total is not None and part.stat().st_size != total:
         raise _InterruptedError(f"the connection ended after {part.stat().st_size} of {total} bytes")
@@ -248,7 +238,7 @@ def _append(part: Path, pieces: Iterator[bytes], start: int, total: int | None, 
     """Write ``pieces`` behind the first ``start`` bytes of ``part``, which may not have more than ``longest`` then."""
     with open(part, "ab" if start else "wb") as file:
         left = None if total is None else (total - start) // MIB
-        for _ in track(_each_mib(pieces, file), f"Downloading {name} (MiB)", left):
+        for _ in track(_write_by_mib(pieces, file), f"Downloading {name} (MiB)", left):
             if file.tell() > longest + MIB:
                 break
     if part.stat().st_size > longest:
@@ -256,7 +246,7 @@ def _append(part: Path, pieces: Iterator[bytes], start: int, total: int | None, 
         raise _InterruptedError(f"the server sent more than the {longest} bytes that are expected")
 
 
-def _each_mib(pieces: Iterator[bytes], file: BinaryIO) -> Iterator[int]:
+def _write_by_mib(pieces: Iterator[bytes], file: BinaryIO) -> Iterator[int]:
     """Write ``pieces`` to ``file``, yielding at every full MiB."""
     done = 0
     for piece in pieces:
@@ -265,7 +255,7 @@ def _each_mib(pieces: Iterator[bytes], file: BinaryIO) -> Iterator[int]:
         yield from range(before // MIB, done // MIB)
 
 
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def _prepend(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     if first:
         yield first
     yield from rest
@@ -282,10 +272,10 @@ def _refuse_status(response: requests.Response, address: str, part: Path, start:
         raise _InterruptedError(f"the server answered {status}")
     if response.history:  # what the static address leads to is signed and expires
         raise _InterruptedError(f"what the address redirects to answered {status}")
-    raise DownloadError(f"{shown(address)}: the server answered {status} ({response.reason}): check the address")
+    raise DownloadError(f"{hide_secrets(address)}: the server answered {status} ({response.reason}): check the address")
 
 
-def _range(response: requests.Response, start: int) -> tuple[int, int | None]:
+def _read_range(response: requests.Response, start: int) -> tuple[int, int | None]:
     """Where the answer's first byte belongs, and the size of the whole file where the server tells."""
     if response.status_code == 206:
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
@@ -296,43 +286,43 @@ def _range(response: requests.Response, start: int) -> tuple[int, int | None]:
     return 0, int(length) if length.isdecimal() else None  # 200: Range was ignored, all of it comes again
 
 
-def _remote_sums(mirror: str) -> str:
+def _fetch_sums(mirror: str) -> str:
     """The mirror's SHA256SUMS; empty only when the server says that there is none."""
     address = f"{mirror.rstrip('/')}/{SUMS}"
     reason = ""
     for attempt in range(ATTEMPTS):
         time.sleep(min(PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE) if attempt else 0)
         try:
-            status, content = _answer(address, LONGEST_SUMS)
+            status, content = _get_small_file(address, LONGEST_SUMS)
         except requests.RequestException as error:
-            reason = _reason(error)
+            reason = _explain(error)
             continue
-        if status == 200 and _wrong_kind(SUMS, content[:HEAD]) is None:
+        if status == 200 and _recognise_wrong_kind(SUMS, content[:HEAD]) is None:
             return content.decode("utf-8", "replace")
         if status in (200, 403, 404, 410):
             return ""
         reason = f"the server answered {status}"
-    raise DownloadError(f"{shown(address)}: {reason}: check mirror (below data:) and the network")
+    raise DownloadError(f"{hide_secrets(address)}: {reason}: check mirror (below data:) and the network")
 
 
-def _answer(address: str, longest: int) -> tuple[int, bytes]:
+def _get_small_file(address: str, longest: int) -> tuple[int, bytes]:
     """Status and content of a small file."""
     content = b""
     with requests.get(address, headers=HEADERS, stream=True, timeout=TIMEOUT) as response:
         for piece in response.iter_content(PIECE):
             content += piece
             if len(content) > longest:
-                raise DownloadError(f"{shown(address)} is longer than any list of checksums: check mirror")
+                raise DownloadError(f"{hide_secrets(address)} is longer than any list of checksums: check mirror")
         return response.status_code, content
 
 
-def shown(address: str) -> str:
+def hide_secrets(address: str) -> str:
     """``address`` without user, password and query, which may be secret and would end in logs."""
     parts = urlsplit(address)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _reason(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     if isinstance(error, _InterruptedError):
         return str(error)
     if isinstance(error, requests.Timeout):

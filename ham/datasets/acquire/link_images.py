@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from ham.datasets.acquire.download import link
 from ham.datasets.acquire.image_records import write_record
-from ham.datasets.description import unsafe
+from ham.datasets.acquire.links import link
+from ham.datasets.description import explain_unsafe
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.files import sha256
 from ham.runtime.progress import track
@@ -30,7 +30,7 @@ def link_images(folder: Path, images: Path, record: Path, by_path: bool = False)
     images.mkdir(parents=True, exist_ok=True)
     record.parent.mkdir(parents=True, exist_ok=True)
     try:
-        found = _indexed(folder, by_path)
+        found = _find_images(folder, by_path)
         for other in record.parent.glob("*.csv"):
             other.unlink()
         rows = []
@@ -44,20 +44,20 @@ def link_images(folder: Path, images: Path, record: Path, by_path: bool = False)
     log.info("%s: %d images linked", folder, len(rows))
 
 
-def _indexed(folder: Path, by_path: bool) -> dict[str, Path]:
+def _find_images(folder: Path, by_path: bool) -> dict[str, Path]:
     """Every image by its name."""
     key = "images in the description" if by_path else "data.folder"
     if not folder.is_dir():
         fetched = "" if by_path else ", or set it to null to fetch the archives"
         raise DataError(f"{folder} is no folder: correct {key}{fetched}")
     found: dict[str, Path] = {}
-    for root in [folder] if by_path else _roots(folder):
-        for path in _images(root):
+    for root in [folder] if by_path else _find_roots(folder):
+        for path in _walk_images(root):
             name = path.relative_to(root).as_posix() if by_path else path.name
-            if unsafe(name):
+            if explain_unsafe(name):
                 continue
             first = found.setdefault(name, path)
-            if first is not path and not _same(first, path):
+            if first is not path and not _have_same_content(first, path):
                 raise DataError(f"{first} and {path} have one name and different content: keep one of them")
     if not found:
         layouts = "PNG or JPEG" if by_path else "images/*.png, images_001/images/*.png … or any folders with images"
@@ -65,30 +65,30 @@ def _indexed(folder: Path, by_path: bool) -> dict[str, Path]:
     return found
 
 
-def _roots(folder: Path) -> list[Path]:
+def _find_roots(folder: Path) -> list[Path]:
     """Where the images are: images/ of NIH and of the release, Kaggle's images_001/ …, else the folder itself."""
     if (folder / "images").is_dir():
         return [folder / "images"]
     return [path for path in sorted(folder.glob("images_*")) if path.is_dir()] or [folder]
 
 
-def _images(root: Path) -> Iterator[Path]:
+def _walk_images(root: Path) -> Iterator[Path]:
     """The images below ``root`` in a fixed order; links are followed, a folder is entered once."""
     entered: set[tuple[int, int]] = set()
-    for place, folders, names in os.walk(root, followlinks=True):
-        status = os.stat(place)
+    for current, folders, names in os.walk(root, followlinks=True):
+        status = os.stat(current)
         if (status.st_dev, status.st_ino) in entered:
             folders.clear()
             continue
         entered.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            path = Path(place, name)
+            path = Path(current, name)
             if name.lower().endswith(ENDINGS) and not name.startswith(".") and path.is_file():
                 yield path
 
 
-def _same(first: Path, second: Path) -> bool:
+def _have_same_content(first: Path, second: Path) -> bool:
     if first.samefile(second):
         return True
     return first.stat().st_size == second.stat().st_size and sha256(first) == sha256(second)

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from ham.datasets.acquire.disk_space import need_space
 from ham.datasets.acquire.image_records import LARGEST_IMAGE, write_record
-from ham.datasets.description import unsafe
+from ham.datasets.description import explain_unsafe
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.progress import track
 
@@ -39,13 +39,13 @@ def unpack(archive: Path, images: Path, record: Path, expected: int | None = Non
     try:
         with open(archive, "rb") as raw, _Bounded(fileobj=raw, mode="rb") as stream:
             need_space(images, archive.stat().st_size, f"the content of {archive.name}")  # PNG files hardly shrink
-            for name, data in track(_images(stream, archive), f"Unpacking {archive.name}", expected):
+            for name, data in track(_read_images(stream, archive), f"Unpacking {archive.name}", expected):
                 if name in rows:
-                    raise DataError(f"{archive}: two members are named {name}: {_advice(archive)}")
+                    raise DataError(f"{archive}: two members are named {name}: {_advise(archive)}")
                 rows[name] = (name, len(data), hashlib.sha256(data).hexdigest())
-                _place(images / name, data)
+                _write_image(images / name, data)
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, _TooLargeError) as error:
-        raise DataError(f"{archive} is damaged or incomplete ({error}): {_advice(archive)}") from None
+        raise DataError(f"{archive} is damaged or incomplete ({error}): {_advise(archive)}") from None
     except OSError as error:
         raise EnvironmentProblem(f"{archive} could not be unpacked to {images}: {error.strerror or error}") from None
     write_record(record, rows.values())
@@ -67,7 +67,7 @@ class _Bounded(gzip.GzipFile):
         return super().read(size)
 
 
-def _images(stream: _Bounded, archive: Path) -> Iterator[tuple[str, bytes]]:
+def _read_images(stream: _Bounded, archive: Path) -> Iterator[tuple[str, bytes]]:
     """Base name and content of each image, in the archive's order."""
     with tarfile.open(fileobj=stream, mode="r:") as members:
         for number, member in enumerate(members, 1):
@@ -86,22 +86,24 @@ def _images(stream: _Bounded, archive: Path) -> Iterator[tuple[str, bytes]]:
 def _is_image(member: tarfile.TarInfo, archive: Path) -> bool:
     """Whether to unpack ``member``; raises DataError for what no honest archive of images holds."""
     where = f"{archive}: member {member.name!r}"
-    reason = unsafe(member.name.removeprefix("./") or ".") if not member.isdir() else _outside(member.name)
+    reason = (
+        explain_unsafe(member.name.removeprefix("./") or ".") if not member.isdir() else _explain_outside(member.name)
+    )
     if reason:
-        raise DataError(f"{where} {reason}: {_advice(archive)}")
+        raise DataError(f"{where} {reason}: {_advise(archive)}")
     if not (member.isreg() or member.isdir()) or member.issparse():
-        raise DataError(f"{where} is a link, device or other special file: {_advice(archive)}")
+        raise DataError(f"{where} is a link, device or other special file: {_advise(archive)}")
     if member.size > LARGEST_IMAGE:
-        raise DataError(f"{where} has {member.size} bytes, more than any image here: {_advice(archive)}")
+        raise DataError(f"{where} has {member.size} bytes, more than any image here: {_advise(archive)}")
     base = PurePosixPath(member.name).name
     return member.isreg() and base.lower().endswith(".png") and not base.startswith(".")
 
 
-def _outside(folder: str) -> str | None:
+def _explain_outside(folder: str) -> str | None:
     return "leads out of the folder" if folder.startswith("/") or ".." in PurePosixPath(folder).parts else None
 
 
-def _place(path: Path, data: bytes) -> None:
+def _write_image(path: Path, data: bytes) -> None:
     """Whole or not at all, and a link that stands there is replaced rather than followed; not synced, for speed."""
     temporary = path.with_name(f".{path.name}.part")
     temporary.unlink(missing_ok=True)
@@ -110,7 +112,7 @@ def _place(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-def _advice(archive: Path) -> str:
+def _advise(archive: Path) -> str:
     if archive.is_symlink():
         return f"get a good copy into the mirror, {archive.resolve().parent}, and run again"
     return "delete it and run again, so that it is fetched anew"

@@ -10,12 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from ham.datasets.dataset import BoxesByImage
 from ham.datasets.description import Description
 from ham.errors import DataError
 
 LARGEST = 1e6  # pixels; no image is as wide
-
-Boxes = dict[str, dict[str, list[list[float]]]]  # {image: {finding: [[x, y, w, h], …]}}, pixels of the image
 
 
 def check_owner(
@@ -51,7 +50,7 @@ def are_numbers(values: Any) -> bool:
     )
 
 
-def add_once(where: str, boxes: Boxes, image: str, finding: str, box: list[float]) -> None:
+def add_once(where: str, boxes: BoxesByImage, image: str, finding: str, box: list[float]) -> None:
     """Add ``box`` to ``boxes``; DataError where it stands there already."""
     found = boxes.setdefault(image, {}).setdefault(finding, [])
     if box in found:

@@ -17,7 +17,7 @@ from ham.datasets.writer import Problem
 from ham.errors import DataError
 
 # whatever folder the path begins with
-PLACE = re.compile(r"(?:.*/)?((?:train|valid)/(patient\d+)/study\d+/view\d+_(?:frontal|lateral)\.jpg)")
+PATH = re.compile(r"(?:.*/)?((?:train|valid)/(patient\d+)/study\d+/view\d+_(?:frontal|lateral)\.jpg)")
 VIEW = "Frontal/Lateral"
 VIEWS = {"Frontal": "frontal", "Lateral": "lateral"}
 WRITTEN = {"1.0": 1.0, "0.0": 0.0, "-1.0": -1.0, "1": 1.0, "0": 0.0, "-1": -1.0, "": np.nan}
@@ -43,7 +43,7 @@ def read_labels(paths: Sequence[Path], findings: Sequence[str], problems: list[P
     """
     rows: dict[str, _Row] = {}
     for path in paths:
-        for where, row in _rows(Path(path), findings, problems):
+        for where, row in _read_rows(Path(path), findings, problems):
             if row.image in rows:
                 problems.append(mistake(f"{where}: {row.image} stands there twice", row.image))
             rows[row.image] = row
@@ -63,12 +63,12 @@ class _Row(NamedTuple):
     labels: list[float]
 
 
-def _rows(path: Path, findings: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str, _Row]]:
+def _read_rows(path: Path, findings: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str, _Row]]:
     header, rows = read_csv(path)
     needed = ["Path", VIEW, *(finding.replace("_", " ") for finding in findings)]
-    absent = [column for column in needed if column not in header]
-    if absent:
-        raise DataError(f"{path}: the header has no column {', '.join(absent)} (it has: {', '.join(header)})")
+    missing = [column for column in needed if column not in header]
+    if missing:
+        raise DataError(f"{path}: the header has no column {', '.join(missing)} (it has: {', '.join(header)})")
     columns = [header.index(column) for column in needed]
     empty = True
     for line, fields in rows:
@@ -77,11 +77,11 @@ def _rows(path: Path, findings: Sequence[str], problems: list[Problem]) -> Itera
         if len(fields) != len(header):
             problems.append(mistake(f"{where}: {len(fields)} fields, {len(header)} are expected"))
             continue
-        place, view, *written = (fields[column].strip() for column in columns)
-        named = PLACE.fullmatch(place)
+        given, view, *written = (fields[column].strip() for column in columns)
+        named = PATH.fullmatch(given)
         unknown = [text[:200] for text in written if text not in WRITTEN]
         if not named:
-            problems.append(mistake(f"{where}: {place[:200]!r} is no path …/train/patient1/study1/view1_frontal.jpg"))
+            problems.append(mistake(f"{where}: {given[:200]!r} is no path …/train/patient1/study1/view1_frontal.jpg"))
         elif view not in VIEWS:
             problems.append(mistake(f"{where}: {view[:200]!r} stands in {VIEW}, {' or '.join(VIEWS)} is expected"))
         elif unknown:
@@ -92,7 +92,7 @@ def _rows(path: Path, findings: Sequence[str], problems: list[Problem]) -> Itera
         raise DataError(f"{path} has a header and no rows: get it again")
 
 
-def known_labels(
+def resolve_labels(
     labels: pd.DataFrame,
     boxes: Mapping[str, Mapping[str, Any]],
     findings: Sequence[str],

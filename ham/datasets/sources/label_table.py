@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ham.datasets.description import unsafe
+from ham.datasets.description import explain_unsafe
 from ham.datasets.sources.problems import mistake
 from ham.datasets.writer import Problem
 from ham.errors import DataError
@@ -30,7 +30,9 @@ class LabelRow(NamedTuple):
     wrong: str | None
 
 
-def label_table(path: Path, rows: Iterable[LabelRow], findings: Sequence[str], problems: list[Problem]) -> pd.DataFrame:
+def build_label_table(
+    path: Path, rows: Iterable[LabelRow], findings: Sequence[str], problems: list[Problem]
+) -> pd.DataFrame:
     """The rows as a table: index image; patient, view, a column a finding; of an image that stands twice the first.
 
     A row with a mistake is one of ``problems``; DataError is for a table without rows.
@@ -42,7 +44,7 @@ def label_table(path: Path, rows: Iterable[LabelRow], findings: Sequence[str], p
             pass
         elif image in seen:
             wrong = f"{image} stands in line {seen[image]} already"
-        elif not PLAIN.fullmatch(image) and (reason := unsafe(image)):
+        elif not PLAIN.fullmatch(image) and (reason := explain_unsafe(image)):
             wrong = f"the image name {image[:200]!r} {reason}"
         elif not patient:
             wrong = f"{image} has no patient"
@@ -61,18 +63,18 @@ def label_table(path: Path, rows: Iterable[LabelRow], findings: Sequence[str], p
     return table
 
 
-def columns_of(path: Path, header: Sequence[str], names: Sequence[str]) -> list[int]:
+def find_columns(path: Path, header: Sequence[str], names: Sequence[str]) -> list[int]:
     """Where each of ``names`` stands in ``header``; DataError where one is not there, or twice."""
-    absent = [name for name in names if name not in header]
-    if absent:
-        raise DataError(f"{path}: the header has no column {', '.join(absent)} (it has: {', '.join(header)})")
+    missing = [name for name in names if name not in header]
+    if missing:
+        raise DataError(f"{path}: the header has no column {', '.join(missing)} (it has: {', '.join(header)})")
     twice = [name for name in names if header.count(name) > 1]
     if twice:
         raise DataError(f"{path}: the header has the column {twice[0]} more than once: keep one")
     return [header.index(name) for name in names]
 
 
-def named_findings(text: str, findings: Sequence[str]) -> tuple[np.ndarray, str | None]:
+def parse_findings(text: str, findings: Sequence[str]) -> tuple[np.ndarray, str | None]:
     """int8 [C] of ``Cardiomegaly|Emphysema`` or ``No Finding``, and what is wrong with it."""
     labels = np.zeros(len(findings), dtype=np.int8)
     if text == NO_FINDING:

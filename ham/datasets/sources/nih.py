@@ -16,75 +16,55 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ham.datasets.acquire.image_records import read_checks
-from ham.datasets.dataset import read_list
-from ham.datasets.description import PUBLISHED, Description, repeated
-from ham.datasets.settings import FoldSettings
-from ham.datasets.sources.box_checks import Boxes, add_once, check_owner, four_numbers
+from ham.datasets.dataset import BoxesByImage, read_list
+from ham.datasets.description import PUBLISHED, Description, find_repeated
+from ham.datasets.sources.box_checks import add_once, check_owner, four_numbers
+from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
-from ham.datasets.sources.label_table import LabelRow, columns_of, label_table, named_findings
-from ham.datasets.sources.problems import collected, mistake, refuse_mistakes
-from ham.datasets.sources.usable_images import refuse_missing, usable
+from ham.datasets.sources.label_table import LabelRow, build_label_table, find_columns, parse_findings
+from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mistake, refuse_mistakes
+from ham.datasets.sources.usable_images import choose_images, find_missing
 from ham.datasets.splits import folds_by_patient
-from ham.datasets.writer import Problem, content_of, given_file, pictures_digest, write_dataset
+from ham.datasets.writer import Problem, build_content, describe_file, write_dataset
 from ham.errors import DataError
 
 ENTRIES = "Data_Entry"  # how the table's name begins; what follows is the year of its issue
 BOX_LIST = "BBox_List"
-LISTS = f"{PUBLISHED}ImageSets/"
 AUTHORS_BOXES = f"{PUBLISHED}Annotations/BBoxes.json"
 OFFICIAL = ("train_val_list.txt", "test_list.txt")
 RENAMED = {"Infiltrate": "Infiltration"}  # BBox_List's word, Data_Entry's word
-NEEDED = ("Image Index", "Finding Labels", "Patient ID", "View Position")
+COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "View Position")
 TOLERANCE = 1e-9  # between our boxes and the authors', in pixels
 
 
-def convert(
-    folder: Path,
-    description: Description,
-    sources: Path,
-    records: list[Path],
-    partial: bool,
-    key: str,
-    folds: FoldSettings,
-) -> None:
-    """Write the data set ``folder`` from the tables and lists below ``sources`` and the images in it.
+def convert(request: ConversionRequest) -> None:
+    """Write the data set from the tables and lists in ``request.fetched`` and the checked images.
 
-    ``records`` are what the check of the images wrote; ``folds`` by patient are added to the lists. Absent images are
-    allowed only if ``partial``. Everything that makes labels, boxes, lists or images doubtful is a mistake, named with
-    file and line; all are collected in validation.csv, above what was repaired, and then DataError is raised.
+    Folds by patient are added to the lists. See :func:`ham.datasets.sources.conversion.convert` for mistakes.
     """
-    folder, sources = Path(folder), Path(sources)
+    description = request.description
     problems: list[Problem] = []
-    try:
-        path = _table(description, sources, ENTRIES)
+    with end_on_mistake(request, problems):
+        path = _find_table(request, ENTRIES)
         table = read_entries(path, description.findings, description.box_grid, problems)
-    except DataError as error:  # no table of its kind: there is nothing to hold the rest against
-        refuse_mistakes(folder, description.name, [*problems, mistake(str(error))])
-        raise
-    boxes = _boxes(description, sources, table, problems)
-    lists = _lists(description, sources, frozenset(table.index), problems)
-    checks = {record: read_checks(record) for record in records}
+    boxes = _collect_boxes(request, table, problems)
+    lists = _collect_lists(request, frozenset(table.index), problems)
     sizes = dict.fromkeys(table.index, (description.box_grid, description.box_grid))
-    present = usable(folder / "images", checks, sizes, problems)
-    there = frozenset(image.image for image in present)
-    missing = [image for image in table.index if image not in there]
-    with collected(problems):
-        refuse_missing(missing, len(table), partial, description.name, "get the archives that have them")
-    refuse_mistakes(folder, description.name, problems)
-    content = content_of(
+    images = choose_images(request, sizes, problems)
+    missing = find_missing(request, table, images.names, "get the archives that have them", problems)
+    refuse_mistakes(request, problems)
+    content = build_content(
         description,
-        key=key,
+        key=request.key,
         table=table,
         boxes=boxes,
-        lists={**lists, **folds_by_patient(table, boxes, folds)},
+        lists={**lists, **folds_by_patient(table, boxes, request.data.folds)},
         missing=missing,
-        partial=bool(missing),
         problems=problems,
-        sources=_sources(description, sources, {record.stem: len(found) for record, found in checks.items()}),
-        pictures=pictures_digest((image.image, f"{image.sha256} {image.form}") for image in present),
+        sources=_describe_sources(request, images.numbers),
+        image_digest=images.digest,
     )
-    write_dataset(folder, content)
+    write_dataset(request.folder, content)
 
 
 def read_entries(path: Path, findings: Sequence[str], grid: int, problems: list[Problem]) -> pd.DataFrame:
@@ -95,28 +75,28 @@ def read_entries(path: Path, findings: Sequence[str], grid: int, problems: list[
     is one of ``problems``; DataError is for a file that is no such table.
     """
     header, rows = read_csv(path)
-    columns = columns_of(path, header, NEEDED)
-    table = label_table(path, _label_rows(rows, columns, len(header), findings), findings, problems)
+    columns = find_columns(path, header, COLUMNS)
+    table = build_label_table(path, _read_label_rows(rows, columns, len(header), findings), findings, problems)
     table.insert(1, "width", grid)
     table.insert(2, "height", grid)
     return table
 
 
-def _label_rows(
+def _read_label_rows(
     rows: Iterable[tuple[int, list[str]]], columns: Sequence[int], width: int, findings: Sequence[str]
 ) -> Iterator[LabelRow]:
     meaning: dict[str, tuple[np.ndarray, str | None]] = {}  # some 800 combinations of findings in 112,120 rows
     for line, row in rows:
         image, found, patient, view = (row[column].strip() if column < len(row) else "" for column in columns)
         if found not in meaning:
-            meaning[found] = named_findings(found, findings)
+            meaning[found] = parse_findings(found, findings)
         vector, wrong = meaning[found]
         if len(row) <= max(columns):
             wrong = f"{len(row)} fields, {width} are expected"
         yield LabelRow(line, image, patient, view, vector, wrong)
 
 
-def read_boxes(path: Path, description: Description, table: pd.DataFrame, problems: list[Problem]) -> Boxes:
+def read_boxes(path: Path, description: Description, table: pd.DataFrame, problems: list[Problem]) -> BoxesByImage:
     """BBox_List as {image: {finding: [[x, y, w, h]]}}, in pixels of the distributed image, numbers as they stand there.
 
     Its header has nine fields (``Bbox [x,y,w,h],,,``) where rows have six, so columns are found by place. A row with a
@@ -125,19 +105,19 @@ def read_boxes(path: Path, description: Description, table: pd.DataFrame, proble
     header, rows = read_csv(path)
     if header[:2] != ["Image Index", "Finding Label"]:
         raise DataError(f"{path}: the header does not begin with Image Index, Finding Label but {', '.join(header)}")
-    boxes: Boxes = {}
+    boxes: BoxesByImage = {}
     renamed: Counter[str] = Counter()
     for line, row in rows:
         image, finding = (*(field.strip() for field in row[:2]), "", "")[:2]
         if finding in RENAMED and finding not in description.findings:
             renamed[finding] += 1
             finding = RENAMED[finding]
-        with collected(problems, image):
+        with collect_mistakes(problems, image):
             where = f"{path}, line {line}"
             if len(row) < 6:
                 raise DataError(f"{where}: {len(row)} fields, an image, a finding and four numbers are expected")
             check_owner(where, image, finding, description, table, ENTRIES)
-            add_once(where, boxes, image, finding, _inside(where, row[2:6], description.box_grid))
+            add_once(where, boxes, image, finding, _read_box(where, row[2:6], description.box_grid))
     problems += [
         Problem(
             "",
@@ -149,12 +129,12 @@ def read_boxes(path: Path, description: Description, table: pd.DataFrame, proble
     return boxes
 
 
-def compare_boxes(boxes: Boxes, path: Path) -> list[Problem]:
+def compare_boxes(boxes: BoxesByImage, path: Path) -> list[Problem]:
     """A row for every image whose boxes differ by more than 1e-9 from the authors' BBoxes.json."""
     try:
-        authors: Boxes = json.loads(path.read_text(encoding="utf-8"))
+        authors: BoxesByImage = json.loads(path.read_text(encoding="utf-8"))
         images = list(dict.fromkeys([*boxes, *authors]))
-        differ = [image for image in images if not _same(boxes.get(image, {}), authors.get(image, {}))]
+        differ = [image for image in images if not _agree(boxes.get(image, {}), authors.get(image, {}))]
     except (ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
         raise DataError(f"{path} is not {{image: {{finding: [[x, y, w, h]]}}}} ({error}): get it again") from None
     return [
@@ -163,31 +143,31 @@ def compare_boxes(boxes: Boxes, path: Path) -> list[Problem]:
     ]
 
 
-def _boxes(description: Description, sources: Path, table: pd.DataFrame, problems: list[Problem]) -> Boxes:
-    boxes: Boxes = {}
-    with collected(problems):
-        if description.boxed_findings:
-            boxes = read_boxes(_table(description, sources, BOX_LIST), description, table, problems)
-        if AUTHORS_BOXES in description.list_names:
-            problems += compare_boxes(boxes, sources / AUTHORS_BOXES)
+def _collect_boxes(request: ConversionRequest, table: pd.DataFrame, problems: list[Problem]) -> BoxesByImage:
+    boxes: BoxesByImage = {}
+    with collect_mistakes(problems):
+        if request.description.boxed_findings:
+            boxes = read_boxes(_find_table(request, BOX_LIST), request.description, table, problems)
+        if AUTHORS_BOXES in request.description.list_names:
+            problems += compare_boxes(boxes, request.fetched / AUTHORS_BOXES)
     return boxes
 
 
-def _table(description: Description, sources: Path, beginning: str) -> Path:
-    for name in description.table_names:
+def _find_table(request: ConversionRequest, beginning: str) -> Path:
+    for name in request.description.table_names:
         if name.rpartition("/")[2].startswith(beginning):
-            return sources / name
-    raise DataError(f"the description of {description.name} has no table {beginning}….csv: add it to tables")
+            return request.fetched / name
+    raise DataError(f"the description of {request.description.name} has no table {beginning}….csv: add it to tables")
 
 
-def _inside(where: str, fields: Sequence[str], grid: int) -> list[float]:
+def _read_box(where: str, fields: Sequence[str], grid: int) -> list[float]:
     x, y, w, h = four_numbers(where, fields, "x, y, w, h")
     if x < 0 or y < 0 or w <= 0 or h <= 0 or x + w > grid or y + h > grid:
         raise DataError(f"{where}: the box x {x}, y {y}, w {w}, h {h} is not inside the image of {grid} x {grid}")
     return [x, y, w, h]
 
 
-def _same(ours: Mapping[str, Sequence[Sequence[float]]], theirs: Mapping[str, Sequence[Sequence[float]]]) -> bool:
+def _agree(ours: Mapping[str, Sequence[Sequence[float]]], theirs: Mapping[str, Sequence[Sequence[float]]]) -> bool:
     if set(ours) != set(theirs):
         return False
     for finding, found in ours.items():
@@ -197,25 +177,22 @@ def _same(ours: Mapping[str, Sequence[Sequence[float]]], theirs: Mapping[str, Se
     return True
 
 
-def _lists(description: Description, sources: Path, images: frozenset[str], problems: list[Problem]) -> dict[str, Path]:
+def _collect_lists(request: ConversionRequest, images: frozenset[str], problems: list[Problem]) -> dict[str, Path]:
     """``Main/fold1/test_0_0.2`` to its file: the authors' lists, and the official ones, which must be the same."""
-    lists = {
-        name.removeprefix(LISTS).removesuffix(".txt"): sources / name
-        for name in description.list_names
-        if name.startswith(LISTS)
-    }
+    lists = {name: request.fetched / file for name, file in request.description.published_lists.items()}
     for name in OFFICIAL:
-        if name not in description.table_names:
+        if name not in request.description.table_names:
             continue
-        ours = lists.setdefault(f"Main/{name.removesuffix('.txt')}", sources / name)
-        if not filecmp.cmp(ours, sources / name, shallow=False):
+        official = request.fetched / name
+        authors = lists.setdefault(f"Main/{name.removesuffix('.txt')}", official)
+        if not filecmp.cmp(authors, official, shallow=False):
             problems.append(
                 mistake(
-                    f"{ours} is not the official {sources / name}, byte for byte: one of them is not what it should be"
+                    f"{authors} is not the official {official}, byte for byte: one of them is not what it should be"
                 )
             )
     for path in lists.values():
-        with collected(problems):
+        with collect_mistakes(problems):
             _check_list(path, images)
     return lists
 
@@ -230,14 +207,15 @@ def _check_list(path: Path, images: frozenset[str]) -> None:
         more = f", nor are {len(unknown) - 1} others" if len(unknown) > 1 else ""
         raise DataError(f"{path}, entry {entry}: {image} is no image of {ENTRIES}{more}")
     if len(set(listed)) < len(listed):
-        raise DataError(f"{path}: {repeated(listed)[0]} is listed twice")
+        raise DataError(f"{path}: {find_repeated(listed)[0]} is listed twice")
 
 
-def _sources(description: Description, sources: Path, images: Mapping[str, int]) -> list[dict[str, Any]]:
+def _describe_sources(request: ConversionRequest, images: Mapping[str, int]) -> list[dict[str, Any]]:
     """What the data set was made from; the archives' digests are the description's, which fetching has verified.
 
     ``images`` is their number in each check; without its archives, a data set was linked.
     """
+    description = request.description
     named = {entry.name.partition(".")[0]: entry for entry in description.archives}
     archives: list[dict[str, Any]] = [
         {"file": entry.name, "bytes": entry.bytes, "md5": entry.md5, "images": images[stem]}
@@ -245,8 +223,5 @@ def _sources(description: Description, sources: Path, images: Mapping[str, int])
         if stem in images
     ]
     linked = [{"file": "a folder of images", "images": number} for stem, number in images.items() if stem not in named]
-    return [
-        *archives,
-        *linked,
-        *(given_file(sources / name, name) for name in (*description.table_names, *description.list_names)),
-    ]
+    texts = (*description.table_names, *description.list_names)
+    return [*archives, *linked, *(describe_file(request.fetched / name, name) for name in texts)]

@@ -1,51 +1,72 @@
-"""Which of the images that are there the tables know, and which of them may be used."""
+"""Which of the images that are there the tables know, which of them may be used, and which are missing."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ham.datasets.acquire.image_records import DEEP, GREY, Checked
-from ham.datasets.sources.problems import mistake
-from ham.datasets.writer import Problem
+import pandas as pd
+
+from ham.datasets.acquire.image_records import DEEP, GREY, Checked, read_checks
+from ham.datasets.sources.conversion import ConversionRequest
+from ham.datasets.sources.problems import collect_mistakes, mistake
+from ham.datasets.writer import Problem, digest_images
 from ham.errors import DataError
 
 
-def usable(
-    folder: Path,
-    checks: Mapping[Path, Sequence[Checked]],
-    sizes: Mapping[str, tuple[int, int] | None],
-    problems: list[Problem],
-) -> list[Checked]:
-    """The checked images that the tables know, each once; what is wrong with one becomes one of ``problems``.
+@dataclass(frozen=True)
+class UsableImages:
+    """The checked images that the tables know, and how many images each record of ``checks`` has, by its stem."""
 
-    ``folder`` has the files; ``checks`` is what each record of checked images holds; ``sizes`` are the width and height
-    in pixels that the tables imply for each image, None where any will do.
+    known: tuple[Checked, ...]
+    numbers: Mapping[str, int]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Ids of the images that are there."""
+        return frozenset(image.image for image in self.known)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over what the images are."""
+        return digest_images((image.image, f"{image.sha256} {image.form}") for image in self.known)
+
+
+def choose_images(
+    request: ConversionRequest, sizes: Mapping[str, tuple[int, int] | None], problems: list[Problem]
+) -> UsableImages:
+    """The images of ``request.checks`` that the tables know, each once; what is wrong with one joins ``problems``.
+
+    ``sizes`` are the width and height in pixels that the tables imply for each image, None where any will do.
     """
-    places: dict[str, tuple[Checked, Path]] = {}
-    for record, found in checks.items():
+    first_seen: dict[str, tuple[Checked, Path]] = {}
+    numbers: dict[str, int] = {}
+    for record in request.checks:
+        found = read_checks(record)
+        numbers[record.stem] = len(found)
         for checked in found:
-            first, place = places.setdefault(checked.image, (checked, record))
-            if place is record:
+            first, first_record = first_seen.setdefault(checked.image, (checked, record))
+            if first_record is record:
                 continue
-            both = f"in the archives {place.stem} and {record.stem}"
+            both = f"in the archives {first_record.stem} and {record.stem}"
             if first.sha256 == checked.sha256:
                 problems.append(Problem(checked.image, both, "the same bytes, used once"))
             else:
                 problems.append(mistake(f"{checked.image} is {both} with different content: use one", checked.image))
     known = []
-    for checked, record in places.values():
+    for checked, record in first_seen.values():
         if checked.image not in sizes:
             problems.append(Problem(checked.image, f"in {record.stem} but in no table", "left out"))
             continue
-        problem = _judged(folder / checked.image, checked, sizes[checked.image], record)
+        problem = _judge_image(request.images / checked.image, checked, sizes[checked.image], record)
         problems += [problem] if problem else []
         known.append(checked)
-    return known
+    return UsableImages(tuple(known), numbers)
 
 
-def _judged(path: Path, checked: Checked, size: tuple[int, int] | None, record: Path) -> Problem | None:
+def _judge_image(path: Path, checked: Checked, size: tuple[int, int] | None, record: Path) -> Problem | None:
     """What is wrong with an image, or was done about it."""
     again = f"remove {record.name} in .unpacked/ and .checked/ and run again"
     try:
@@ -73,11 +94,26 @@ def _judged(path: Path, checked: Checked, size: tuple[int, int] | None, record: 
     return None
 
 
-def refuse_missing(missing: Sequence[str], images: int, partial: bool, name: str, how: str) -> None:
-    """Raise DataError for absent images of the data set ``name``, unless it may be ``partial``; ``how`` to get them."""
-    if not missing or (partial and len(missing) < images):
+def find_missing(
+    request: ConversionRequest, table: pd.DataFrame, present: frozenset[str], how: str, problems: list[Problem]
+) -> list[str]:
+    """The images of ``table`` (index image), in its order, that are not ``present``.
+
+    That there are some is a mistake among ``problems``, which says ``how`` to get them, unless the data set may be
+    partial; that not one is there always is.
+    """
+    missing = [image for image in table.index if image not in present]
+    with collect_mistakes(problems):
+        _refuse_missing(request, missing, len(table), how)
+    return missing
+
+
+def _refuse_missing(request: ConversionRequest, missing: Sequence[str], images: int, how: str) -> None:
+    if not missing or (request.data.partial and len(missing) < images):
         return
-    counted = f"data set {name}: {len(missing)} of {images} images are missing, the first is {missing[0]}"
+    counted = (
+        f"data set {request.description.name}: {len(missing)} of {images} images are missing, the first is {missing[0]}"
+    )
     if len(missing) == images:
         raise DataError(f"{counted}: not one is there; {how}")
     raise DataError(f"{counted}: {how}, or set partial: true below data: to go on without")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ham.datasets.acquire import disk_space, download
-from ham.datasets.acquire.download import fetch, shown
+from ham.datasets.acquire.download import fetch, hide_secrets
 from ham.datasets.description import FileEntry
 from ham.errors import DownloadError, EnvironmentProblem
 from ham.runtime import progress
@@ -329,7 +329,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(DownloadError, match=r"http://127\.0\.0\.1:9/a\.tar\.gz: the connection failed") as caught:
         fetch(name, tmp_path / "a.tar.gz", None)
     assert "secret" not in str(caught.value)
-    assert shown("https://a:b@host/x?y#z") == "https://host/x"
+    assert hide_secrets("https://a:b@host/x?y#z") == "https://host/x"
 
 
 def test_a_full_disk_is_said_before_anything_is_fetched(

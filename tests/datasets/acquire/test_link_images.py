@@ -12,7 +12,8 @@ from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.image_records import read_record
 from ham.datasets.acquire.link_images import link_images
 from ham.datasets.dataset import Dataset
-from ham.datasets.sources.nih import convert
+from ham.datasets.settings import DataSettings
+from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.errors import DataError
 
 A, B = "00000001_000.png", "00000001_001.png"
@@ -62,7 +63,9 @@ def test_linked_images_go_through_check_and_conversion_without_an_archive(mirror
     description, made = mirror.write(), mirror.root / "linked"
     linked(source, made)
     check_images(made / "images", made / ".unpacked/linked.csv", made / ".checked/linked.csv")
-    convert(made, description, mirror.dataset / ".sources", [made / ".checked/linked.csv"], False, "small", FOLDS)
+    checks = (made / ".checked/linked.csv",)
+    data = DataSettings(folds=FOLDS)
+    convert(ConversionRequest(made, "small", description, data, mirror.dataset / ".sources", checks))
     dataset = Dataset.open(made)
     assert dataset.info["digests"] == expected.info["digests"]
     assert dataset.info["sources"][0] == {"file": "a folder of images", "images": 8}

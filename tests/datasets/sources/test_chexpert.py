@@ -268,12 +268,14 @@ def test_whatever_root_the_path_column_has_images_are_named_from_train_or_valid_
 def test_absent_and_damaged_images_stop_a_conversion_unless_it_may_be_partial(brought: Brought) -> None:
     del brought.images[SECOND]
     brought.images[THIRD] = b"<html>no image</html>"
-    with pytest.raises(DataError, match=rf"2 of 8 images are absent or no JPEG, {SECOND} for one: set partial: true"):
+    with pytest.raises(
+        DataError, match=rf"2 of 8 images are missing, the first is {SECOND}: .*no JPEG.*set partial: true"
+    ):
         brought.build()
     dataset = brought.build(partial=True)
     assert dataset.missing == {SECOND, THIRD}
     assert dataset.size(THIRD) == (0, 0)
-    assert problems(dataset, THIRD)[0] == ("no JPEG image, or one whose header is damaged", "taken as absent")
+    assert problems(dataset, THIRD)[0] == ("no JPEG image, or one whose header is damaged", "taken as missing")
     assert dataset.listed("bbox/train") == [FIRST, LATERAL]
     assert dataset.info["partial"] is True
 
@@ -287,7 +289,7 @@ def test_an_image_of_another_kind_under_a_jpeg_name_is_taken_as_absent(brought: 
 
 def test_a_folder_without_any_image_is_refused_also_as_partial(brought: Brought) -> None:
     brought.images = {}
-    with pytest.raises(DataError, match=r"8 of 8 images.*not one is there; check data\.folder"):
+    with pytest.raises(DataError, match=r"8 of 8 images.*not one is there; .*check data\.folder"):
         brought.build(partial=True)
 
 

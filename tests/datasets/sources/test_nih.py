@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 from small_nih import FOLDS, Mirror, png
 
+from ham.datasets.settings import DataSettings
 from ham.datasets.sources import csv_text, nih
-from ham.datasets.sources.nih import convert
+from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.errors import DataError
 from ham.images import read_grey
 
@@ -181,8 +182,10 @@ def test_an_image_lost_after_its_check_is_noticed(mirror: Mirror) -> None:
     checks = sorted((dataset.folder / ".checked").iterdir())
     dataset.path("00000002_000.png").write_bytes(b"")
     said = r"00000002_000\.png has 0 bytes, it had \d+ when it was checked: remove images_001\.csv in \.unpacked/"
+    fetched, data = dataset.folder / ".sources", DataSettings(folds=FOLDS)
+    request = ConversionRequest(dataset.folder, "small", description, data, fetched, tuple(checks))
     with pytest.raises(DataError, match=said):
-        convert(dataset.folder, description, dataset.folder / ".sources", checks, False, "small", FOLDS)
+        convert(request)
 
 
 def test_images_that_no_table_knows_are_left_out_and_recorded(mirror: Mirror) -> None:
