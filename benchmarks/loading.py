@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from samples import BATCH, SIDES, SIZE, dataset_of, draw, machine, store_of
 
-from ham.samples import Epochs, Samples, training_loader
+from ham.samples import Epochs, RandomChanges, Samples, training_loader
 from ham.settings import AugmentationSettings
 
 NAMES, TINY = 86_524, 32
@@ -41,7 +41,7 @@ def speed(folder: Path) -> None:
         "files": None,
         f"store of {SIDES[0]}": store_of(dataset, list(dataset.table.index), SIDES[0]),
     }.items():
-        samples = Samples(dataset, images, images, SIZE, AugmentationSettings(), store=store)
+        samples = Samples(dataset, images, images, SIZE, RandomChanges(AugmentationSettings()), store=store)
         rates = ", ".join(f"{workers}: {rate(samples, workers):.0f}" for workers in (0, 1, 2))
         print(f"images a second from {name}, by loader processes: {rates}")
 
@@ -60,7 +60,7 @@ def memory(folder: Path) -> None:
     images = [f"{number:08d}_000.png" for number in range(NAMES)]
     for number, image in enumerate(images):
         (folder / "images" / image).symlink_to(folder / f"{number % 8}.png")
-    samples = Samples(dataset_of(folder, images), images, images, TINY, AugmentationSettings())
+    samples = Samples(dataset_of(folder, images), images, images, TINY, RandomChanges(AugmentationSettings()))
     epochs = Epochs(NAMES, BATCH, seed=0)
     batches = iter(training_loader(samples, epochs, 1))
     worker, seen = batches._workers[0].pid, []

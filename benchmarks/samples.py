@@ -27,7 +27,7 @@ from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, ids, resized
 from ham.images import read_grey
 from ham.phantom.radiograph import radiograph
-from ham.samples import Samples, collate
+from ham.samples import RandomChanges, Samples, collate
 from ham.settings import AugmentationSettings
 
 SIZE, BATCH, DRAWN, ROUNDS, SIDES = 512, 24, 12, 8, (512, 576)
@@ -100,7 +100,7 @@ def main() -> None:
         dataset = dataset_of(Path(temporary), images)
         stores = {f"store of {side}": store_of(dataset, images, side) for side in SIDES}
         ways = {
-            name: Samples(dataset, images, images, SIZE, AugmentationSettings(), store=store)
+            name: Samples(dataset, images, images, SIZE, RandomChanges(AugmentationSettings()), store=store)
             for name, store in {"files": None, **stores}.items()
         }
         work: dict[str, Callable[[int, int], object]] = {"decode": lambda _, place: decode(paths[place])}

@@ -66,8 +66,7 @@ def nearest(length: int, side: int) -> np.ndarray:
 
 def resized_mask(
     boxes: Iterable[Box],
-    width: int,
-    height: int,
+    frame: tuple[int, int],
     side: int,
     left: int = 0,
     top: int = 0,
@@ -78,8 +77,9 @@ def resized_mask(
     ``flip``.
 
     bool [size, size]; equal to resizing the full mask with Pillow, in closed form: the mask is a union of rectangles,
-    so each axis is sampled alone. ``width`` and ``height`` are the original image's, the boxes' frame.
+    so each axis is sampled alone. ``frame`` is (width, height) of the original image, whose pixels the boxes are in.
     """
+    width, height = frame
     size = side if size is None else size
     rows = nearest(height, side)[top : top + size]
     columns = nearest(width, side)[left : left + size]

@@ -35,6 +35,13 @@ class Draw(NamedTuple):
     flip: bool
 
 
+class RandomChanges(NamedTuple):
+    """How training images are changed at random, and the seed of it."""
+
+    settings: AugmentationSettings
+    seed: int = 0
+
+
 class Supervision(NamedTuple):
     """What is known of a batch. P supervised pairs: those (image, finding) whose box mask may be used."""
 
@@ -99,7 +106,7 @@ class Masks:
         boxes = self.dataset.boxes[image][finding]
         refined = self.refined.get(image, finding) if self.refined else None
         if refined is None:
-            return resized_mask(boxes, width, height, draw.side, draw.left, draw.top, size, draw.flip)
+            return resized_mask(boxes, (width, height), draw.side, draw.left, draw.top, size, draw.flip)
         full = box_mask([], width, height)
         cut, top, left = refined
         full[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
@@ -121,8 +128,7 @@ class Samples(TorchDataset[dict[str, Any]]):
         images: Sequence[str],
         supervised: Sequence[str],
         size: int,
-        augmentation: AugmentationSettings | None = None,
-        seed: int = 0,
+        changes: RandomChanges | None = None,
         refined: RefinedMasks | None = None,
         store: Store | None = None,
     ) -> None:
@@ -132,8 +138,7 @@ class Samples(TorchDataset[dict[str, Any]]):
         allowed = set(supervised)
         self.supervised = np.array([image in allowed for image in images], dtype=bool)
         self.size = size
-        self.augmentation = augmentation
-        self.seed = seed
+        self.changes = changes
         self.masks = Masks(dataset, refined)
         self.store = store
 
@@ -144,8 +149,9 @@ class Samples(TorchDataset[dict[str, Any]]):
         epoch, place = index if isinstance(index, tuple) else (0, index)
         image = self.images[place].decode()
         chosen = Draw(self.size, 0, 0, False)
-        if self.augmentation is not None:
-            chosen = draw_augmentation(np.random.default_rng((self.seed, epoch, place)), self.size, self.augmentation)
+        if self.changes is not None:
+            rng = np.random.default_rng((self.changes.seed, epoch, place))
+            chosen = draw_augmentation(rng, self.size, self.changes.settings)
         pairs = self.masks.findings(image) if self.supervised[place] else []
         return {
             "image": augment(self.pixels(image), self.size, chosen),

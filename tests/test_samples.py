@@ -13,7 +13,7 @@ from PIL import Image
 from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, ids
 from ham.images import network_input, read_grey, resized
-from ham.samples import Draw, Epochs, Masks, Samples, draw_augmentation, dynamic_side
+from ham.samples import Draw, Epochs, Masks, RandomChanges, Samples, draw_augmentation, dynamic_side
 from ham.settings import AugmentationSettings, NormalisationSettings
 
 ITEMS = golden_json("items")
@@ -42,7 +42,7 @@ def test_an_item_equals_the_published_one(number: int, dataset: Dataset, monkeyp
     size, image = item["size"], f"{item['name']}.png"
     published = Draw(item["resized"], item["left"], item["top"], item["flip"])
     monkeypatch.setattr("ham.samples.draw_augmentation", lambda *_: published)  # its numbers are the release's own
-    augmentation = AugmentationSettings() if item["mode"] == "train" else None
+    augmentation = RandomChanges(AugmentationSettings()) if item["mode"] == "train" else None
     sample = Samples(dataset, [image], [image] if item["supervised"] else [], size, augmentation)[0]
 
     every = 16 if size == 512 else 4
@@ -99,9 +99,8 @@ def test_a_store_of_the_inputs_side_tests_on_the_pixels_of_the_files(dataset: Da
     pixels = np.stack([np.asarray(resized(read_grey(dataset.path(image)), size)) for image in sorted(images)])
     store = Store(size, pixels, ids(sorted(images)), "")
     direct, stored = (Samples(dataset, images, images, size, store=used) for used in (None, store))
-    augmented, other = (
-        Samples(dataset, images, images, size, AugmentationSettings(), store=used) for used in (None, store)
-    )
+    changes = RandomChanges(AugmentationSettings())
+    augmented, other = (Samples(dataset, images, images, size, changes, store=used) for used in (None, store))
     for place in range(3):
         np.testing.assert_array_equal(direct[place]["image"], stored[place]["image"])
         one, two = augmented[(1, place)], other[(1, place)]

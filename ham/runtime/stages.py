@@ -18,7 +18,6 @@ CONVERSION = (
     "ham.datasets.list_counts",
     "ham.datasets.sources.box_checks",
     "ham.datasets.sources.csv_text",
-    "ham.datasets.sources.label_table",
     "ham.datasets.sources.usable_images",
     "ham.datasets.splits",
     "ham.datasets.writer",
@@ -27,30 +26,39 @@ NETWORK = (
     *IMAGES,
     *DATASET,
     "ham.model.forward",
-    "ham.model.maps",
     "ham.model.network",
     "ham.refinement.masks",
     "ham.samples",
 )
-LOCALIZATION = ("ham.boxes", "ham.datasets.dataset", "ham.model.maps", "ham.model.metrics", "ham.scoring.truth")
+LOCALIZATION = (
+    "ham.boxes",
+    "ham.datasets.dataset",
+    "ham.model.maps",
+    "ham.model.metrics",
+    "ham.protocol",
+    "ham.scoring.truth",
+)
 DRAWING = ("ham.phantom.abnormalities", "ham.phantom.anatomy", "ham.phantom.drawing", "ham.phantom.radiograph")
-TABLES = ("ham.reporting.published", "ham.reporting.result_tables", "ham.reporting.results", "ham.reporting.tables")
+SHARES = ("ham.model.metrics", "ham.protocol", "ham.reporting.published", "ham.reporting.results")
+TABLES = (*SHARES, "ham.reporting.markdown_latex", "ham.reporting.result_tables", "ham.reporting.tables")
 
 # stage, as its rule is called: the modules that decide what it writes
 DECIDING: dict[str, tuple[str, ...]] = {
     "draw_phantom": (*DRAWING, "ham.phantom.nih_distribution"),
     "draw_chexpert_phantom": (*DRAWING, "ham.phantom.chexpert_distribution", "ham.phantom.nih_distribution"),
     "check_images": ("ham.datasets.acquire.check",),
-    "convert_nih": (*CONVERSION, "ham.datasets.sources.nih"),
-    "convert_table": (*CONVERSION, "ham.datasets.sources.table"),
+    "convert_nih": (*CONVERSION, "ham.datasets.sources.label_table", "ham.datasets.sources.nih"),
+    "convert_table": (*CONVERSION, "ham.datasets.sources.label_table", "ham.datasets.sources.table"),
     "convert_chexpert": (*CONVERSION, "ham.datasets.sources.chexpert", "ham.datasets.sources.chexpert_labels"),
-    "store": (*DATASET, "ham.images"),
+    "store": (*DATASET, *IMAGES),
     "refine": (*IMAGES, "ham.datasets.dataset", "ham.refinement.crf", "ham.refinement.masks"),
     "train": (
         *NETWORK,
         "ham.model.losses",
+        "ham.model.maps",
         "ham.model.metrics",
         "ham.model.pretrained",
+        "ham.protocol",
         "ham.training.batches",
         "ham.training.schedule",
         "ham.training.step",
@@ -66,24 +74,27 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.scoring.localization",
         "ham.scoring.run",
     ),
-    "leakage": ("ham.datasets.dataset", "ham.scoring.leakage"),
-    "table": (*TABLES, "ham.reporting.markdown_latex"),
-    "figures": (*TABLES, "ham.reporting.figures", "ham.reporting.markdown_latex", "ham.reporting.style"),
+    "leakage": ("ham.boxes", "ham.datasets.dataset", "ham.scoring.leakage"),
+    "table": TABLES,
+    "figures": (*SHARES, "ham.reporting.figures", "ham.reporting.result_tables", "ham.reporting.style"),
     "gallery": (
         *IMAGES,
         "ham.datasets.dataset",
         "ham.model.maps",
+        "ham.protocol",
         "ham.reporting.gallery",
         "ham.reporting.results",
         "ham.reporting.style",
     ),
     "report_page": (
         *TABLES,
+        "ham.boxes",
+        "ham.datasets.dataset",
         "ham.reporting.data_sources",
         "ham.reporting.embed",
-        "ham.reporting.markdown_latex",
         "ham.reporting.page",
         "ham.reporting.seen_in_training",
+        "ham.scoring.leakage",
     ),
 }
 
@@ -91,13 +102,18 @@ DECIDING: dict[str, tuple[str, ...]] = {
 # processes it is computed, what is kept, settings (their values are parameters)
 SILENT = frozenset(
     {
+        "ham",
         "ham.datasets.acquire.disk_space",
         "ham.datasets.acquire.image_records",
+        "ham.datasets.acquire.links",
         "ham.datasets.description",
         "ham.datasets.settings",
+        "ham.datasets.sources",
+        "ham.datasets.sources.conversion",
         "ham.datasets.sources.problems",
         "ham.errors",
         "ham.model.card",
+        "ham.model.map_file",
         "ham.model.weights",
         "ham.predicting.settings",
         "ham.refinement.settings",

@@ -11,7 +11,7 @@ from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store
 from ham.errors import DataError
 from ham.refinement.masks import RefinedMasks
-from ham.samples import Batch, Epochs, Samples, testing_loader, training_loader
+from ham.samples import Batch, Epochs, RandomChanges, Samples, testing_loader, training_loader
 from ham.training.settings import TrainingSettings
 
 
@@ -60,7 +60,8 @@ def prepare_batches(sources: Sources, settings: TrainingSettings, workers: int) 
     seen, seen_boxes = dataset.listed(lists.validation), _listed(dataset, lists.validation_boxes)
     _refuse_empty(dataset, lists, settings, (len(images), len(seen), len(seen_boxes)))
     size = settings.image_size
-    samples = Samples(dataset, images, boxed, size, settings.augmentation, settings.seed, masks, store)
+    changes = RandomChanges(settings.augmentation, settings.seed)
+    samples = Samples(dataset, images, boxed, size, changes, masks, store)
     epochs = Epochs(len(images), settings.batch_size, settings.seed)
     validated = Samples(dataset, list(dict.fromkeys([*seen, *seen_boxes])), seen_boxes, size, store=store)
     facts = {

@@ -49,7 +49,7 @@ use rule * from ham as ham_*
     checkout.config = ["--configfile", "paper.yaml", "small.yaml"]
     checkout.run("chest/results/phantom/localization-5fold/ham/fold1/metrics.json")
     assert (checkout.work / "chest" / TABLE).exists()
-    assert (checkout.work / "chest/results/.resume/phantom/localization-5fold/ham/fold1/state.pt").exists()
+    assert (checkout.work / "chest/results/.resume/phantom/localization-5fold/ham/fold1/current/state.json").exists()
     assert not (checkout.work / "results").exists()
 
 

@@ -45,6 +45,36 @@ def test_a_comment_in_a_loss_reruns_nothing_and_a_constant_reruns_trainings(chan
     assert changed.planned() == {**TRAININGS, **REPORTS}
 
 
+# Each of these once retrained everything, to the same bits.
+TALK = [
+    ("ham/datasets/acquire/disk_space.py", "GB free and", "GB left and"),
+    (
+        "ham/datasets/settings.py",
+        "What CheXpert's uncertain labels are read as",
+        "How CheXpert's uncertain labels are read",
+    ),
+    ("ham/runtime/devices.py", "POLL = 5.0", "POLL = 7.0"),
+    ("ham/datasets/settings.py", "default=600, ge=40", "default=610, ge=40"),
+    ("ham/runtime/progress.py", "LOG_EVERY = 20.0", "LOG_EVERY = 30.0"),
+    ("ham/training/run.py", "images a second", "images every second"),
+    ("ham/training/state.py", "remove what you do not need", "delete what you do not need"),
+    ("ham/training/step.py", "the loss became", "the loss has become"),
+    ("ham/model/card.py", "a newer one wrote it", "it comes from a newer one"),
+    ("ham/errors.py", "A problem that the user can mend.", "A problem that a user can mend."),
+]
+
+
+def test_words_waits_and_defaults_retrain_nothing(changed: Checkout) -> None:
+    for file, old, new in TALK:
+        changed.edit(file, old, new)
+    assert changed.planned() == {}
+
+
+def test_a_step_that_computes_otherwise_retrains(changed: Checkout) -> None:
+    changed.edit("ham/training/step.py", "learner.network.train()", "learner.network.train(True)")
+    assert changed.planned() == {**TRAININGS, **REPORTS}
+
+
 def test_a_converter_that_leaves_what_a_training_uses_sees_no_epoch_run(changed: Checkout) -> None:
     folds = changed.folder / "datasets/Phantom/ImageSets/Main/by-patient/fold1/test.txt"
     listed = folds.read_text()
