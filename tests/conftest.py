@@ -16,3 +16,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a data set of 40 drawn radiographs of 20 patients."""
+    from small_phantom import make_phantom
+
+    return make_phantom(tmp_path_factory.mktemp("phantom"))

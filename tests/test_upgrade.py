@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from training.conftest import phantom  # noqa: F401 (a fixture)
 from typer.testing import CliRunner
 
 from ham import cli, config, precedence, upgrade
@@ -38,7 +37,7 @@ def planned() -> tuple[Configuration, Description]:
 
 
 @pytest.fixture
-def released(phantom: Path, tmp_path: Path) -> Path:  # noqa: F811
+def released(phantom: Path, tmp_path: Path) -> Path:
     """A folder with a data set, and a training of ham 0.1."""
     (tmp_path / "datasets").mkdir()
     (tmp_path / "datasets/Phantom").symlink_to(phantom)

@@ -1,10 +1,8 @@
-"""A small phantom data set, written once."""
+"""A small phantom data set."""
 
 from __future__ import annotations
 
 from pathlib import Path
-
-import pytest
 
 from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.download import fetch
@@ -14,13 +12,11 @@ from ham.datasets.settings import DataSettings, PhantomSettings
 from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.phantom.nih_distribution import write_distribution
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session")
-def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a data set of 40 drawn radiographs of 20 patients."""
-    base = tmp_path_factory.mktemp("phantom")
+def make_phantom(base: Path) -> Path:
+    """Folder, below ``base``, of a data set of 40 drawn radiographs of 20 patients."""
     write_distribution(base / "mirror", PhantomSettings(images=40, patients=20))
     description = Description.read(ROOT / "config/datasets/phantom.yaml")
     folder, sources = base / "Phantom", base / "Phantom/.sources"
