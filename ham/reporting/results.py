@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -127,6 +127,20 @@ def read_results(folders: Iterable[Path | str]) -> list[SplitResult]:
     for result in results:
         _ = result.metrics
     return results
+
+
+def refuse_other_plans(plans: Mapping[str, str]) -> None:
+    """DataError where the results in a folder were made with other settings or code than those now asked for.
+
+    ``plans`` is the folder of each split to the digest that its metrics.json must bear.
+    """
+    others = [folder for folder, plan in plans.items() if SplitResult(Path(folder)).metrics.get("plan") != plan]
+    if others:
+        more = f" (and {len(others) - 1} others)" if len(others) > 1 else ""
+        raise DataError(
+            f"{others[0]}/metrics.json{more} comes from other settings or code than those asked for now: make it again "
+            f"with snakemake {others[0]}/metrics.json --cores all"
+        )
 
 
 def findings_of(rows: Sequence[dict[str, Any]]) -> list[str]:

@@ -81,6 +81,7 @@ def score(
         "lists": {"test": lists.test, "test_boxes": lists.test_boxes},
         "certainty": settings.certainty,
         "region": rule._asdict(),
+        "fingerprint": card.fingerprint,  # of settings, code and data that the tested weights were trained with
         "store": card.store,  # side in pixels of the image store that was tested on; null: the image files
         "location_prior_from": "training boxes" if trained.pairs else "boxes of other test patients",
         **make_metrics(truth, tables, settings),

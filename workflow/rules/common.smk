@@ -72,6 +72,23 @@ def training_settings(wildcards):
     return CONFIG.training_settings(wildcards.experiment, wildcards.variant).plain()
 
 
+def training_plan(wildcards):
+    """Params of what follows a training: results of other settings are never up to date, even where a training that was
+    to replace them has failed and Snakemake deleted its model."""
+    experiment(wildcards)
+    return CONFIG.training_plan(wildcards.experiment, wildcards.variant, wildcards.split)
+
+
+def result_plans(experiments=CONFIG.experiments, variants=CONFIG.variants):
+    """Params of what shows results: folder of a split to the digest that its metrics.json must bear."""
+    return {
+        f"results/{CONFIG.dataset}/{name}/{variant}/{split}": CONFIG.result_plan(name, variant, split)
+        for name in experiments
+        for variant in variants
+        for split in CONFIG.splits(name, variant)
+    }
+
+
 def refined_boxes(wildcards):
     """Input of a training that uses refined boxes."""
     settings = CONFIG.training_settings(wildcards.experiment, wildcards.variant)
@@ -152,6 +169,29 @@ def products(kind):
     ]
 
 
+# What lies between a user's files and a report: a target that names it restores what was deleted.
+DATASET_FILES = [
+    f"{FOLDER}/{name}" for name in ("images.csv", "missing.csv", "Annotations/Tags.json", "Annotations/BBoxes.json")
+]
+BETWEEN = [
+    *DATASET_FILES,
+    *(
+        path
+        for file in (
+            "model.safetensors",
+            "history.csv",
+            "run.json",
+            "predictions.csv",
+            "maps.npz",
+            "metrics.json",
+            "classification.csv",
+            "localization.csv",
+            "floors.csv",
+            "curves.json",
+        )
+        for path in of_splits(file)
+    ),
+]
 FIGURES = ("roc", "t-iou", "t-ior", "training")
 
 

@@ -19,6 +19,7 @@ rule predict:
     params:
         settings=CONFIG.prediction.plain(),
         lists=lists("test", "test_boxes"),
+        training=training_plan,
         code=digest("predict"),
     message:
         "Testing {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"

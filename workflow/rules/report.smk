@@ -19,6 +19,7 @@ rule table:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
+        plans=lambda wildcards: result_plans([wildcards.experiment]),
         code=digest("table"),
         shipped=SHIPPED,
     message:
@@ -85,6 +86,7 @@ rule experiment_figures:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
+        plans=lambda wildcards: result_plans([wildcards.experiment]),
         code=digest("figures"),
         shipped=SHIPPED,
     message:
@@ -110,6 +112,7 @@ rule experiment_gallery:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
+        plans=lambda wildcards: result_plans([wildcards.experiment], [wildcards.variant]),
         code=digest("gallery"),
     message:
         "Attention maps of {wildcards.experiment}, {wildcards.variant}"
@@ -139,6 +142,7 @@ rule report_page:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
+        plans=result_plans(),
         code=digest("report_page"),
         shipped=SHIPPED,
     message:
@@ -147,34 +151,42 @@ rule report_page:
         "../scripts/report_page.py"
 
 
+# Targets name what lies between as well: Snakemake does not ask for a deleted file whose descendants are there.
 rule datasets:
     input:
         f"{FOLDER}/dataset.json",
+        DATASET_FILES,
 
 
 rule trainings:
     input:
+        DATASET_FILES,
         of_splits("run.json"),
+        of_splits("model.safetensors", variants=[name for name in CONFIG.variants if name in TRAINED]),
 
 
 rule tables:
     input:
+        BETWEEN,
         products("tables"),
         LEAKAGE,
 
 
 rule figures:
     input:
+        BETWEEN,
         products("figures"),
 
 
 rule gallery:
     input:
+        BETWEEN,
         products("gallery"),
 
 
 rule report:
     input:
+        BETWEEN,
         f"results/{CONFIG.dataset}/report.html",
 
 

@@ -7,9 +7,11 @@ from ham.runtime.jobs import job
 if __name__ == "__main__":
     with job(snakemake, "report_page"):
         from ham.reporting.page import ReportFiles, write_page
+        from ham.reporting.results import refuse_other_plans
         from ham.reporting.settings import ReportingSettings
 
         given = snakemake.input
+        refuse_other_plans(snakemake.params.plans)
         write_page(
             Path(given.dataset).parent,
             ReportFiles(

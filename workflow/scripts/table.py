@@ -6,9 +6,11 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake, "table"):
+        from ham.reporting.results import refuse_other_plans
         from ham.reporting.settings import ReportingSettings
         from ham.reporting.tables import write_tables
 
         splits = sorted({Path(path).parent for path in snakemake.input})
         settings = ReportingSettings.of(snakemake.params.settings)
+        refuse_other_plans(snakemake.params.plans)
         write_tables(splits, Path(snakemake.output.csv), settings)
