@@ -6,7 +6,7 @@ before the first job.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,31 @@ class Configuration(Settings):
         return _training(
             merged(self.training, self.define.experiments[experiment].training, self.define.variants[variant].training)
         )
+
+    def split_folders(self, experiments: Sequence[str], variants: Sequence[str]) -> list[str]:
+        """``results/<dataset>/<experiment>/<variant>/<split>`` of every split of these."""
+        return [
+            f"results/{self.dataset}/{name}/{variant}/{split}"
+            for name in experiments
+            for variant in variants
+            for split in self.splits(name, variant)
+        ]
+
+    def refines(self) -> bool:
+        """Whether a training that is run uses refined boxes."""
+        return any(
+            self.training_settings(name, variant).refined_boxes and self.define.experiments[name].train_boxes
+            for name in self.experiments
+            for variant in self.variants
+            if self.define.variants[variant].weights is None
+        )
+
+    def result_plans(
+        self, experiments: Sequence[str] | None = None, variants: Sequence[str] | None = None
+    ) -> dict[str, str]:
+        """Folder of a split to its :meth:`result_plan`; of all that is run by default."""
+        folders = self.split_folders(experiments or self.experiments, variants or self.variants)
+        return {folder: self.result_plan(*folder.split("/")[-3:]) for folder in folders}
 
     def training_plan(self, experiment: str, variant: str, split: str) -> str:
         """Digest of what a plan knows of the tested weights: settings, lists, code, or where they are taken from.

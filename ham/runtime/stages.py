@@ -8,6 +8,8 @@ reached: whoever adds one declares it here, as deciding or as silent. Behind a w
 
 from __future__ import annotations
 
+import functools
+
 from ham.runtime.provenance import code_digest, module_digests
 
 IMAGES = ("ham.boxes", "ham.images")
@@ -138,6 +140,7 @@ def code_of(stage: str) -> dict[str, str]:
     return module_digests(DECIDING[stage])
 
 
+@functools.cache  # a plan asks for every split
 def digest(stage: str) -> str:
     """One digest of :func:`code_of`, for the parameters of the stage's rule."""
     return code_digest(code_of(stage))

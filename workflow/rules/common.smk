@@ -43,6 +43,12 @@ RECORDS = [] if DATASET.brought else [*ARCHIVES] or ["linked"]
 SHIPPED = files_digest(*sorted([*(ROOT / "config").rglob("*.csv"), *(ROOT / "ham/reporting/templates").iterdir()]))
 TRAINED = [name for name, variant in CONFIG.define.variants.items() if variant.weights is None]
 GIVEN = [name for name in CONFIG.define.variants if name not in TRAINED]  # variants that come with their weights
+OF_TRAININGS = ("history.csv", "run.json", "checkpoints/")
+CHECKPOINTS = [f"checkpoints/{name}.safetensors" for name in ("last", "best-auc", "best-t-iou", "best-t-ior")]
+TRAINING_FILES = ("model.safetensors", "history.csv", "run.json", *CHECKPOINTS)
+SCORES = ("metrics.json", "classification.csv", "localization.csv", "floors.csv", "curves.json")
+RESULT_FILES = ("predictions.csv", "maps.npz", *SCORES)
+BOXES_FILE = "Annotations/BBoxes.json"
 LEAKAGE = f"results/{CONFIG.dataset}/tables/leakage.csv"
 SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
 
@@ -77,16 +83,6 @@ def training_plan(wildcards):
     to replace them has failed and Snakemake deleted its model."""
     experiment(wildcards)
     return CONFIG.training_plan(wildcards.experiment, wildcards.variant, wildcards.split)
-
-
-def result_plans(experiments=CONFIG.experiments, variants=CONFIG.variants):
-    """Params of what shows results: folder of a split to the digest that its metrics.json must bear."""
-    return {
-        f"results/{CONFIG.dataset}/{name}/{variant}/{split}": CONFIG.result_plan(name, variant, split)
-        for name in experiments
-        for variant in variants
-        for split in CONFIG.splits(name, variant)
-    }
 
 
 def refined_boxes(wildcards):
@@ -127,13 +123,8 @@ def entries(names):
 
 def of_splits(file, experiments=CONFIG.experiments, variants=CONFIG.variants):
     """``file`` of every split of these experiments and variants; of a training only where there is one."""
-    return [
-        f"results/{CONFIG.dataset}/{name}/{variant}/{split}/{file}"
-        for name in experiments
-        for variant in variants
-        if variant in TRAINED or file not in ("history.csv", "run.json")
-        for split in CONFIG.splits(name, variant)
-    ]
+    trained = [name for name in variants if name in TRAINED or not file.startswith(OF_TRAININGS)]
+    return [f"{folder}/{file}" for folder in CONFIG.split_folders(experiments, trained)]
 
 
 def of_experiment(*files):
@@ -170,27 +161,11 @@ def products(kind):
 
 
 # What lies between a user's files and a report: a target that names it restores what was deleted.
-DATASET_FILES = [
-    f"{FOLDER}/{name}" for name in ("images.csv", "missing.csv", "Annotations/Tags.json", "Annotations/BBoxes.json")
-]
+DATASET_FILES = [f"{FOLDER}/{name}" for name in ("images.csv", "missing.csv", "Annotations/Tags.json", BOXES_FILE)]
 BETWEEN = [
     *DATASET_FILES,
-    *(
-        path
-        for file in (
-            "model.safetensors",
-            "history.csv",
-            "run.json",
-            "predictions.csv",
-            "maps.npz",
-            "metrics.json",
-            "classification.csv",
-            "localization.csv",
-            "floors.csv",
-            "curves.json",
-        )
-        for path in of_splits(file)
-    ),
+    *([f"results/{CONFIG.dataset}/refined.npz"] if CONFIG.refines() else []),
+    *(path for file in (*TRAINING_FILES, *RESULT_FILES) for path in of_splits(file)),
 ]
 FIGURES = ("roc", "t-iou", "t-ior", "training")
 

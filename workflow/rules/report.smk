@@ -19,7 +19,7 @@ rule table:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        plans=lambda wildcards: result_plans([wildcards.experiment]),
+        plans=lambda wildcards: CONFIG.result_plans([wildcards.experiment]),
         code=digest("table"),
         shipped=SHIPPED,
     message:
@@ -86,7 +86,7 @@ rule experiment_figures:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        plans=lambda wildcards: result_plans([wildcards.experiment]),
+        plans=lambda wildcards: CONFIG.result_plans([wildcards.experiment]),
         code=digest("figures"),
         shipped=SHIPPED,
     message:
@@ -112,7 +112,7 @@ rule experiment_gallery:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        plans=lambda wildcards: result_plans([wildcards.experiment], [wildcards.variant]),
+        plans=lambda wildcards: CONFIG.result_plans([wildcards.experiment], [wildcards.variant]),
         code=digest("gallery"),
     message:
         "Attention maps of {wildcards.experiment}, {wildcards.variant}"
@@ -142,7 +142,7 @@ rule report_page:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        plans=result_plans(),
+        plans=CONFIG.result_plans(),
         code=digest("report_page"),
         shipped=SHIPPED,
     message:

@@ -9,9 +9,7 @@ rule train:
         pretrained=pretrained_file,
     output:
         model=ensure(f"{SPLIT}/model.safetensors", non_empty=True),
-        checkpoints=[
-            f"{SPLIT}/checkpoints/{name}.safetensors" for name in ("last", "best-auc", "best-t-iou", "best-t-ior")
-        ],
+        checkpoints=[f"{SPLIT}/{name}" for name in CHECKPOINTS],
         history=f"{SPLIT}/history.csv",
         run=f"{SPLIT}/run.json",
     log:
