@@ -10,7 +10,7 @@ sys.path.insert(0, str(ROOT))
 from ham import config as configuration
 from ham import precedence
 from ham.errors import HamError
-from ham.runtime.file_digests import FileDigests
+from ham.runtime.file_digests import FileDigests, look_at_folder
 from ham.runtime.provenance import files_digest
 from ham.runtime.stages import digest
 from snakemake.exceptions import WorkflowError

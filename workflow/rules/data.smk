@@ -74,6 +74,7 @@ rule link_images:
     params:
         folder=DATASET.images or CONFIG.data.folder,
         by_path=DATASET.images is not None,
+        images=lambda wildcards: look_at_folder(Path(DATASET.images or CONFIG.data.folder or "").expanduser()),
     message:
         "Linking the images of {params.folder}"
     script:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from ham.runtime.files import written
 
 LARGEST_IMAGE = 64 << 20  # bytes; an NIH image has 0.4 MiB
 UNPACKED = ("name", "bytes", "sha256")
+LINKED = (*UNPACKED, "seen")  # the last: time and inode, so that an image exchanged in place is another record
 GREY, DEEP, TURNED = "grey", "16 bit", "turned"  # words that the form of an image is made of
 
 
@@ -39,10 +41,20 @@ def write_record(record: Path, rows: Iterable[tuple[str, int, str]]) -> None:
     _write(record, UNPACKED, rows)
 
 
+def write_linked_record(record: Path, images: Iterable[tuple[str, Path]]) -> None:
+    """Write name, bytes, a blank for the digest, time and inode of images that lie where the user has them."""
+    rows = ((name, status.st_size, "", _describe(status)) for name, path in images for status in (path.stat(),))
+    _write(record, LINKED, rows)
+
+
+def _describe(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns:x}-{status.st_ino:x}"
+
+
 def read_record(record: Path) -> list[tuple[str, int, str]]:
-    """What :func:`write_record` wrote."""
-    with _reading(record, UNPACKED) as rows:
-        return [(name, int(size), digest) for name, size, digest in rows]
+    """Name, bytes and sha256 (blank: not taken yet) of either kind of record."""
+    with _reading(record, UNPACKED, LINKED) as rows:
+        return [(name, int(size), digest) for name, size, digest, *_ in rows]
 
 
 def write_checks(record: Path, rows: Iterable[Checked]) -> None:
@@ -67,12 +79,12 @@ def _write(record: Path, header: Sequence[str], rows: Iterable[Sequence[str | in
 
 
 @contextmanager
-def _reading(record: Path, header: Sequence[str]) -> Iterator[Iterator[list[str]]]:
-    """The rows below ``header``; DataError for a file that has others."""
+def _reading(record: Path, *headers: Sequence[str]) -> Iterator[Iterator[list[str]]]:
+    """The rows below one of ``headers``; DataError for a file that has another."""
     try:
         with open(record, newline="", encoding="utf-8") as file:
             rows = csv.reader(file)
-            if next(rows, None) != [*header]:
+            if next(rows, None) not in [[*header] for header in headers]:
                 raise ValueError("another header")
             yield rows
     except (OSError, ValueError, csv.Error) as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
-from ham.datasets.acquire.image_records import write_record
+from ham.datasets.acquire.image_records import write_linked_record
 from ham.datasets.acquire.links import link
+from ham.datasets.dataset import read_list
 from ham.datasets.description import explain_unsafe
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.files import sha256
@@ -19,29 +20,39 @@ log = logging.getLogger("ham")
 
 
 def link_images(folder: Path, images: Path, record: Path, by_path: bool = False) -> None:
-    """Link every image below ``folder`` as ``images``/<file name>, then write ``record``: csv name,bytes,sha256.
+    """Link every image below ``folder`` as ``images``/<file name>, then write ``record``: csv name,bytes,sha256,seen.
 
     ``by_path``: an image is called by its whole path below ``folder`` instead, so that two may have one file name. The
     digest stays blank: the check, which reads every image anyway, takes it. The records of archives beside ``record``
-    are removed, because the links replace what was unpacked. Raises DataError for a folder without images, and for two
-    files of one name that differ.
+    and their images are removed, because the links replace what was there. Raises DataError for a folder
+    without images, and for two files of one name that differ.
     """
     folder, images, record = Path(folder).expanduser().absolute(), Path(images), Path(record)
     images.mkdir(parents=True, exist_ok=True)
     record.parent.mkdir(parents=True, exist_ok=True)
     try:
         found = _find_images(folder, by_path)
-        for other in record.parent.glob("*.csv"):
+        _remove_others(images, found, record.parent)
+        for other in (*record.parent.glob("*.csv"), *record.parent.glob(".*.names")):
             other.unlink()
-        rows = []
         for name, path in track(sorted(found.items()), "Linking images"):
-            rows.append((name, path.stat().st_size, ""))
             (images / name).parent.mkdir(parents=True, exist_ok=True)
             link(path, images / name)
+        write_linked_record(record, sorted(found.items()))
     except OSError as error:
         raise EnvironmentProblem(f"{folder} could not be linked to {images}: {error.strerror or error}") from None
-    write_record(record, rows)
-    log.info("%s: %d images linked", folder, len(rows))
+    log.info("%s: %d images linked", folder, len(found))
+
+
+def _remove_others(images: Path, found: Container[str], records: Path) -> None:
+    """Remove links to images that the folder has no more, and images that archives left; nothing else, for ``images``
+    may be the user's own folder."""
+    unpacked = {name for memory in records.glob(".*.names") for name in read_list(memory)}
+    for place, _, names in os.walk(images):
+        for path in (Path(place, name) for name in names):
+            name = path.relative_to(images).as_posix()
+            if name not in found and (path.is_symlink() or name in unpacked):
+                path.unlink()
 
 
 def _find_images(folder: Path, by_path: bool) -> dict[str, Path]:

@@ -15,6 +15,7 @@ from ham.datasets.dataset import Dataset
 from ham.datasets.settings import DataSettings
 from ham.datasets.sources.conversion import ConversionRequest, convert
 from ham.errors import DataError
+from ham.runtime.file_digests import look_at_folder
 
 A, B = "00000001_000.png", "00000001_001.png"
 LAYOUTS = {
@@ -122,3 +123,33 @@ def test_links_replace_what_was_unpacked_and_its_record(mirror: Mirror) -> None:
     assert not (made / ".unpacked/linked.csv").exists()
     assert not (made / "images" / A).is_symlink()
     assert (source / A).read_bytes() == png(77)
+
+
+def test_an_image_that_was_exchanged_in_place_is_another_record(tmp_path: Path) -> None:
+    disk = tree(tmp_path / "disk", {A: png(1), B: png(2)})
+    linked(disk, tmp_path / "made")
+    before, looked = (tmp_path / "made/.unpacked/linked.csv").read_text(), look_at_folder(disk)
+    assert look_at_folder(disk) == looked
+    status = (disk / A).stat()
+    (tmp_path / "other.png").write_bytes(png(1)[:-1] + b"x")  # as many bytes, and as old
+    os.utime(tmp_path / "other.png", ns=(status.st_atime_ns, status.st_mtime_ns))
+    (tmp_path / "other.png").replace(disk / A)
+    assert look_at_folder(disk) != looked
+    linked(disk, tmp_path / "made")
+    assert (tmp_path / "made/.unpacked/linked.csv").read_text() != before
+
+
+def test_an_image_that_was_removed_leaves(tmp_path: Path) -> None:
+    disk = tree(tmp_path / "disk", {A: png(1), B: png(2)})
+    linked(disk, tmp_path / "made")
+    own = tmp_path / "made/images/notes.txt"
+    own.write_text("kept")
+    (disk / B).unlink()
+    assert set(linked(disk, tmp_path / "made")) == {A}
+    assert {path.name for path in (tmp_path / "made/images").iterdir()} == {A, own.name}
+
+
+def test_links_in_a_circle_are_looked_at_once(tmp_path: Path) -> None:
+    disk = tree(tmp_path / "disk", {A: png(1)})
+    (disk / "round").symlink_to(disk)
+    assert look_at_folder(disk)
