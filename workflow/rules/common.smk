@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT))
 from ham import config as configuration
 from ham import precedence
 from ham.errors import HamError
+from ham.runtime.file_digests import FileDigests
 from ham.runtime.provenance import files_digest
 from ham.runtime.stages import digest
 from snakemake.exceptions import WorkflowError
@@ -33,6 +34,7 @@ try:
 except HamError as error:
     raise WorkflowError(str(error)) from None
 
+DIGESTS = FileDigests(Path(".snakemake/ham-digests.json"))  # content decides whether a user's file is another, no clock
 FOLDER = f"datasets/{DATASET.name}"
 SOURCES = f"{FOLDER}/.sources"
 DRAWN = f"{FOLDER}/.drawn"
@@ -104,6 +106,12 @@ def weights_source(wildcards):
     source = CONFIG.weights(wildcards.experiment, wildcards.variant, wildcards.split)
     found = configuration.drive_file(source)
     return f"weights/{found}.pth" if found else source
+
+
+def brought_tables():
+    """Tables in the folder that the user brings."""
+    folder = Path(CONFIG.data.folder or "").expanduser()
+    return [folder / name for name in DATASET.brought if name.endswith(".csv")] if CONFIG.data.folder else []
 
 
 def drawn(name):

@@ -128,6 +128,7 @@ rule convert:
     params:
         description=DATASET.plain(),
         data=CONFIG.data.plain_for_conversion(DATASET),
+        tables=DIGESTS.of_all([*DATASET.own_tables, *brought_tables()]),
         code=digest(f"convert_{DATASET.source}"),
     message:
         f"Converting tables and lists of {CONFIG.dataset}"

@@ -26,6 +26,7 @@ rule train:
     params:
         settings=training_settings,
         lists=lists("train", "train_boxes", "validation", "validation_boxes"),
+        pretrained=lambda wildcards: DIGESTS.of_all([path for path in [pretrained_file(wildcards)] if path]),
         code=digest("train"),
     message:
         "Training {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"

@@ -28,6 +28,7 @@ rule import_weights:
         "../../envs/environment.yaml"
     params:
         settings=training_settings,
+        weights=lambda wildcards: DIGESTS.of(weights_source(wildcards)),
         code=digest("import_weights"),
     message:
         "Reading the weights of {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"

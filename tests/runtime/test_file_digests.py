@@ -1,0 +1,50 @@
+"""Content decides whether a file is another, and is read only where something moved."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ham.runtime import file_digests
+from ham.runtime.file_digests import FileDigests
+from ham.runtime.files import sha256
+
+
+def test_an_older_file_put_in_place_is_another(tmp_path: Path) -> None:
+    file, other = tmp_path / "labels.csv", tmp_path / "older.csv"
+    file.write_text("a,1\n")
+    other.write_text("a,0\n")
+    os.utime(other, (0, 0))
+    digests = FileDigests(tmp_path / "memory.json")
+    before = digests.of(file)
+    other.replace(file)
+    assert digests.of(file) == sha256(file) != before
+    assert FileDigests(tmp_path / "memory.json").of(file) == digests.of(file)
+
+
+def test_what_did_not_move_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("a,1\n")
+    known = FileDigests(tmp_path / "memory.json").of(file)
+    monkeypatch.setattr(file_digests, "sha256", lambda _: pytest.fail("read again"))
+    assert FileDigests(tmp_path / "memory.json").of(file) == known
+
+
+def test_a_new_time_alone_is_no_other_content(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("a,1\n")
+    digests = FileDigests(tmp_path / "memory.json")
+    before = digests.of(file)
+    os.utime(file, (5, 5))
+    assert digests.of(file) == before
+
+
+@pytest.mark.parametrize("memory", ["", "[]", "{]", '{"x": 3}'])
+def test_a_missing_file_and_a_damaged_memory_are_no_error(tmp_path: Path, memory: str) -> None:
+    (tmp_path / "memory.json").write_text(memory)
+    digests = FileDigests(tmp_path / "memory.json")
+    assert digests.of(tmp_path / "none.csv") == ""
+    (tmp_path / "x").write_text("x")
+    assert digests.of(tmp_path / "x") == sha256(tmp_path / "x")
