@@ -1,4 +1,4 @@
-"""The one way of an image: file -> grey array -> square of a side -> network input.
+"""The one way of an image: file -> upright grey array -> square of a side -> network input.
 
 Samples, image store, checks, galleries and a user's own images all pass here, so that what is drawn is what was seen.
 """
@@ -6,9 +6,10 @@ Samples, image store, checks, galleries and a user's own images all pass here, s
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageOps
 
 from ham.errors import DataError
 from ham.settings import NormalisationSettings
@@ -17,13 +18,64 @@ if TYPE_CHECKING:
     import torch
 
 
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+ORIENTATION = 0x0112  # the tag of EXIF and of TIFF that says how a picture is turned to be seen
+SIDEWAYS = (5, 6, 7, 8)  # its values that exchange width and height
+TIFF_BITS, TIFF_BLACK = 258, 262  # tags: bits of a sample; 0: the greatest number is black
+WORD = 65535  # the greatest number of 16 bits
+
+
+def open_image(file: IO[bytes]) -> Image.Image:
+    """An image of one of the ``FORMATS``, its pixels not decoded yet.
+
+    Not by its path: Pillow would map a plain TIFF into memory, and garble it where it lies sideways.
+    """
+    return Image.open(file, formats=FORMATS)
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Whether an opened image says that it is to be seen turned or mirrored; ask before it is decoded."""
+    return image.getexif().get(ORIENTATION, 1) in range(2, 9)
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of an opened image as people see it; ask before it is decoded."""
+    width, height = image.size
+    sideways = image.format != "TIFF" and image.getexif().get(ORIENTATION) in SIDEWAYS  # a TIFF says it as it is seen
+    return (height, width) if sideways else (width, height)
+
+
+def decode(image: Image.Image) -> Image.Image:
+    """An opened image decoded, 8 bit a channel and turned as its orientation says: as people see it.
+
+    Grey of more than 8 bits keeps the full range of the stored bits: of 16 bits, 65535 becomes 255 and v becomes
+    v / 257, rounded. Whole numbers of 32 bits, or signed ones, are read as 16 bits where all lie in 0 to 65535;
+    ValueError where they do not, and for fractions: nobody says which of them is white. Colour of 16 bits is reduced by
+    Pillow to the upper eight.
+    """
+    image.load()
+    ImageOps.exif_transpose(image, in_place=True)  # does nothing to a TIFF, which Pillow has turned already
+    if not image.mode.startswith(("I", "F")):
+        return image
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > WORD:
+        raise ValueError("fractions, negative or 32 bit numbers: save it as grey of 8 or 16 bit")
+    tags = getattr(image, "tag_v2", {})
+    top = 4095 if tags.get(TIFF_BITS, (16,))[0] == 12 else WORD
+    grey = (values.astype(np.uint32) * 255 + top // 2) // top
+    return Image.fromarray((255 - grey if tags.get(TIFF_BLACK) == 0 else grey).astype(np.uint8))
+
+
 def read_grey(path: Path) -> Image.Image:
-    """A radiograph as one 8-bit channel; RGBA copies of grey images lose nothing. DataError names a damaged file."""
+    """A radiograph as one 8-bit channel, upright; RGBA copies of grey images lose nothing.
+
+    DataError names a damaged file.
+    """
     try:
-        with Image.open(path) as file:
-            file.load()  # what is read stays when the file is closed: a copy of it is not needed
-            return file if file.mode == "L" else file.convert("L")
-    except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
+        with open(path, "rb") as file:
+            image = decode(open_image(file))
+            return image if image.mode == "L" else image.convert("L")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(
             f"{path}: cannot be read as an image ({error}); get the file anew and run `datasets` again."
         ) from None

@@ -48,10 +48,15 @@ TABLES = (*SHARES, "ham.reporting.markdown_latex", "ham.reporting.result_tables"
 DECIDING: dict[str, tuple[str, ...]] = {
     "draw_phantom": (*DRAWING, "ham.phantom.nih_distribution"),
     "draw_chexpert_phantom": (*DRAWING, "ham.phantom.chexpert_distribution", "ham.phantom.nih_distribution"),
-    "check_images": ("ham.datasets.acquire.check",),
+    "check_images": ("ham.datasets.acquire.check", "ham.images"),
     "convert_nih": (*CONVERSION, "ham.datasets.sources.label_table", "ham.datasets.sources.nih"),
     "convert_table": (*CONVERSION, "ham.datasets.sources.label_table", "ham.datasets.sources.table"),
-    "convert_chexpert": (*CONVERSION, "ham.datasets.sources.chexpert", "ham.datasets.sources.chexpert_labels"),
+    "convert_chexpert": (
+        *CONVERSION,
+        "ham.datasets.sources.chexpert",
+        "ham.datasets.sources.chexpert_labels",
+        "ham.images",
+    ),
     "store": (*DATASET, *IMAGES),
     "refine": (*IMAGES, "ham.datasets.dataset", "ham.refinement.crf", "ham.refinement.masks"),
     "train": (

@@ -8,14 +8,25 @@ import logging
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageChops, UnidentifiedImageError
 
-from ham.datasets.acquire.image_records import DEEP, GREY, LARGEST_IMAGE, Checked, read_record, write_checks
+from ham.datasets.acquire.image_records import (
+    DEEP,
+    GREY,
+    LARGEST_IMAGE,
+    TURNED,
+    Checked,
+    read_record,
+    write_checks,
+)
+from ham.images import TIFF_BITS, decode, is_turned, open_image
 from ham.runtime.process_pool import in_parallel
 from ham.runtime.progress import track
 
 MOST_PIXELS = 64 << 20  # NIH: 1 Mi, CheXpert: about 9 Mi; a file of some kB may claim thousands of Mi
 WORTH_A_PROCESS = 500  # images; starting one takes as long as decoding some hundred
+LARGEST_BYTE, DARK = 255, 4095  # a deep image with nothing beyond has 12 bits in the room of 16, and is read as dark
 log = logging.getLogger("ham")
 
 
@@ -47,7 +58,7 @@ def _check_image(images: Path, row: tuple[str, int, str]) -> Checked:
         width, height, form = _decode(data)
         problem = ""
     except UnidentifiedImageError:  # its own text holds an address in memory
-        problem = "cannot be used (no PNG or JPEG image)"
+        problem = "cannot be used (no PNG, JPEG, TIFF or BMP image)"
     except Exception as error:  # a damaged file makes Pillow raise whatever its parsers come upon
         text = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
         problem = f"cannot be used ({text or type(error).__name__})"
@@ -55,16 +66,33 @@ def _check_image(images: Path, row: tuple[str, int, str]) -> Checked:
 
 
 def _decode(data: bytes) -> tuple[int, int, str]:
-    """Width, height and form of an image file, decoded to its last pixel."""
-    with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
+    """Width, height and form of an image file as people see it, decoded to its last pixel."""
+    with open_image(io.BytesIO(data)) as image:
         width, height = image.size
         if width * height > MOST_PIXELS:
             raise ValueError(f"{width} x {height} pixels, more than any radiograph")
-        deep = image.format == "PNG" and data[24] == 16  # Pillow reduces some of these to 8 bit without a word
         image.verify()  # the checksum of each chunk, which decoding passes over
-    with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as image:
-        image.load()
-        return width, height, DEEP if deep else _name_form(image)
+    with open_image(io.BytesIO(data)) as image:
+        said = [TURNED] if is_turned(image) else []
+        pages = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        said += [f"first of {pages} pages"] if pages > 1 else []
+        deep = _is_deep(image, data)
+        seen = decode(image)  # of a deep image, ``image`` keeps the numbers
+        if not deep:
+            return *seen.size, ", ".join([_name_form(seen), *said])
+        if image.mode == seen.mode:  # Pillow reduces colour to 8 bit without a word
+            form = _name_form(seen)
+            return *seen.size, ", ".join([f"{form.split()[0]} {DEEP}{form.removeprefix(form.split()[0])}", *said])
+        largest = int(np.asarray(image).max())
+        dark = [f"up to {largest}"] if LARGEST_BYTE < largest <= DARK else []
+        return *seen.size, ", ".join([f"{GREY} {DEEP}", *dark, *said])
+
+
+def _is_deep(image: Image.Image, data: bytes) -> bool:
+    """Whether an image has more than 8 bits a channel."""
+    if image.format == "PNG":
+        return data[24] == 16
+    return max(getattr(image, "tag_v2", {}).get(TIFF_BITS, (8,))) > 8
 
 
 def _name_form(image: Image.Image) -> str:

@@ -105,6 +105,22 @@ def _link_from_mirror(entry: FileEntry, target: Path, mirror: Path) -> None:
     link(source, target)
 
 
+def verify_linked(entry: FileEntry, path: Path) -> None:
+    """Verify a file that is a link into a mirror once more, as :func:`fetch` did: what stands there may be another now.
+
+    A file of our own, which was downloaded and verified, is left alone. Raises DownloadError.
+    """
+    if not path.is_symlink():
+        return
+    source = path.resolve()
+    mirror = source.parents[len(Path(entry.name).parts) - 1]
+    try:
+        sums = (mirror / SUMS).read_text(encoding="utf-8") if (mirror / SUMS).is_file() else ""
+        _verify(source, entry, _expect(entry, sums))
+    except OSError as error:
+        raise DownloadError(f"{source} cannot be read: {error.strerror or error}") from None
+
+
 def _link_from_beside_images(entry: FileEntry, target: Path, folder: Path) -> bool:
     """Whether ``folder``, in NIH's or the release's layout, has the file of ``entry``; then ``target`` links to it."""
     name = entry.name.removeprefix(PUBLISHED)

@@ -13,14 +13,16 @@ from ham.runtime.files import written
 
 LARGEST_IMAGE = 64 << 20  # bytes; an NIH image has 0.4 MiB
 UNPACKED = ("name", "bytes", "sha256")
-GREY, DEEP = "grey", "16 bit"  # forms of an image
+GREY, DEEP, TURNED = "grey", "16 bit", "turned"  # words that the form of an image is made of
 
 
 class Checked(NamedTuple):
     """What an image file is.
 
-    ``form`` is "grey" (8 bit), "grey as RGBA" (or another mode, but nothing is lost in grey), "colour as RGB",
-    "transparent as RGBA" or "16 bit". ``problem`` is empty for a file that can be decoded whole.
+    ``width`` and ``height`` are those of the image as people see it. ``form`` is "grey" (8 bit), "grey as RGBA" (or
+    another mode, but nothing is lost in grey), "colour as RGB", "transparent as RGBA" or "grey 16 bit"; what else there
+    is to say stands behind it: "grey, turned", "grey 16 bit, up to 4095, first of 2 pages". ``problem`` is empty for a
+    file that can be decoded whole.
     """
 
     image: str

@@ -14,7 +14,7 @@ from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.files import sha256
 from ham.runtime.progress import track
 
-ENDINGS = (".png", ".jpg", ".jpeg")
+ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp")  # in capitals as well
 log = logging.getLogger("ham")
 
 

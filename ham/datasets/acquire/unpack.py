@@ -15,8 +15,10 @@ from pathlib import Path, PurePosixPath
 
 from ham.datasets.acquire.disk_space import need_space
 from ham.datasets.acquire.image_records import LARGEST_IMAGE, write_record
+from ham.datasets.dataset import read_list
 from ham.datasets.description import explain_unsafe
 from ham.errors import DataError, EnvironmentProblem
+from ham.runtime.files import write_text
 from ham.runtime.progress import track
 
 MIB = 1 << 20
@@ -48,8 +50,21 @@ def unpack(archive: Path, images: Path, record: Path, expected: int | None = Non
         raise DataError(f"{archive} is damaged or incomplete ({error}): {_advise(archive)}") from None
     except OSError as error:
         raise EnvironmentProblem(f"{archive} could not be unpacked to {images}: {error.strerror or error}") from None
+    _remove_former(images, record, frozenset(rows))
     write_record(record, rows.values())
     log.info("%s: %d images", archive.name, len(rows))
+
+
+def _remove_former(images: Path, record: Path, names: frozenset[str]) -> None:
+    """Remove what this archive once had and has no more; remembered beside the record, which Snakemake deletes."""
+    memory = record.with_name(f".{record.stem}.names")
+    former = read_list(memory) if memory.is_file() else []
+    gone = [name for name in former if name not in names and explain_unsafe(name) is None]
+    for name in gone:
+        (images / name).unlink(missing_ok=True)
+    if gone:
+        log.info("%d images that %s had before are removed", len(gone), record.stem)
+    write_text(memory, "\n".join(sorted(names)))
 
 
 class _TooLargeError(Exception):

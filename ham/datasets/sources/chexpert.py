@@ -30,6 +30,7 @@ from ham.datasets.sources.usable_images import find_missing
 from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.datasets.writer import Problem, build_content, describe_file, digest_images, write_dataset
 from ham.errors import DataError
+from ham.images import open_image, upright_size
 from ham.runtime.progress import track
 
 AUTHORS_BOXES = "BBoxes.json"
@@ -38,6 +39,7 @@ FOLDERS = SOURCES["chexpert"].lists
 DRAWN = ".drawn"  # in the data set's folder, where ham draws what a user would bring
 LARGEST_BOXES = 64 << 20  # bytes; the authors' file has 354,174
 AT_ONCE = 256  # images whose headers one thread reads before it asks for more
+NO_JPEG = "no JPEG image, or one whose header is damaged"
 READERS = 16  # threads, where other work has processes: reading a header is waiting for the disk, whatever the cores
 
 Corners = list[list[float]]  # [[xmin, ymin, xmax, ymax], …], pixels of the image
@@ -45,7 +47,7 @@ CornersByFinding = dict[str, Corners]  # {finding: corners}
 
 
 class ImageHeader(NamedTuple):
-    """What the header of an image says; ``bytes`` is the size of its file."""
+    """What the header of an image says: its size as people see it; ``bytes`` is the size of its file."""
 
     width: int
     height: int
@@ -116,12 +118,13 @@ def _read_header(path: Path) -> ImageHeader | str | None:
     """The header of an image, what is wrong with it, or None where there is no file."""
     try:
         size = os.stat(path).st_size
-        with Image.open(path, formats=("JPEG",)) as image:
-            return ImageHeader(*image.size, size)
+        with open(path, "rb") as file:
+            image = open_image(file)
+            return ImageHeader(*upright_size(image), size) if image.format in ("JPEG", "MPO") else NO_JPEG
     except FileNotFoundError:
         return None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return "no JPEG image, or one whose header is damaged"
+        return NO_JPEG
 
 
 def read_boxes(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ham.datasets.acquire.image_records import DEEP, GREY, Checked, read_checks
+from ham.datasets.acquire.image_records import DEEP, GREY, TURNED, Checked, read_checks
 from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.problems import collect_mistakes, mistake
 from ham.datasets.writer import Problem, digest_images
@@ -83,15 +83,23 @@ def _judge_image(path: Path, checked: Checked, size: tuple[int, int] | None, rec
             "lie elsewhere; use the distributed images or correct box_grid in the description",
             checked.image,
         )
-    if checked.form == DEEP:
-        return mistake(
-            f"{path} has 16 bit a channel, 8 are expected: use the distributed images, or reduce your own to 8 bit",
-            checked.image,
-        )
-    if checked.form != GREY:
-        lost = "nothing is lost" if checked.form.startswith(GREY) else "brightness is kept, colour and alpha are not"
-        return Problem(checked.image, f"{checked.form}, 8 bit grey is expected", f"read as grey: {lost}")
-    return None
+    return Problem(checked.image, *_explain_form(checked.form)) if checked.form != GREY else None
+
+
+def _explain_form(form: str) -> tuple[str, str]:
+    """What is said of an image that is not plain 8-bit grey, and what was done about it."""
+    kind, *said = form.split(", ")
+    done = []
+    if DEEP in kind:
+        done.append("read as 8 bit, the full range of 16: 65535 becomes 255")
+        done += [f"dark: nothing is {text.replace('up to', 'above')}" for text in said if text.startswith("up to")]
+    if kind not in (GREY, f"{GREY} {DEEP}"):
+        lost = "nothing is lost" if kind.startswith(GREY) else "brightness is kept, colour and alpha are not"
+        done.append(f"read as grey: {lost}")
+    if TURNED in said:
+        done.append("turned as its orientation tag says: boxes are those of the image as viewers show it")
+    done += ["the first page is read" for text in said if text.startswith("first of")]
+    return f"{form}, 8 bit grey is expected", "; ".join(done)
 
 
 def find_missing(

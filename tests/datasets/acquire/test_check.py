@@ -70,7 +70,8 @@ def test_a_radiograph_has_its_size_form_and_digest(tmp_path: Path) -> None:
         (noise().convert("P"), "grey as P"),
         (noise("RGB"), "colour as RGB"),
         (Image.new("RGBA", (9, 9), (7, 7, 7, 254)), "transparent as RGBA"),
-        (Image.new("I;16", (9, 9), 30_000), "16 bit"),
+        (Image.new("I;16", (9, 9), 30_000), "grey 16 bit"),
+        (Image.new("I;16", (9, 9), 4095), "grey 16 bit, up to 4095"),
     ],
 )
 def test_other_forms_are_told_apart(tmp_path: Path, image: Image.Image, form: str) -> None:
@@ -82,7 +83,34 @@ def test_colour_of_16_bit_which_pillow_reduces_without_a_word_is_noticed(tmp_pat
     header = struct.pack(">IIBBBBB", 1, 1, 16, 2, 0, 0, 0)
     pixel = zlib.compress(b"\0" + bytes(6))
     (found,) = checked(tmp_path, png()[:8] + chunk(b"IHDR", header) + chunk(b"IDAT", pixel) + chunk(b"IEND", b""))
-    assert (found.form, found.problem) == ("16 bit", "")
+    assert (found.form, found.problem) == ("grey 16 bit as RGB", "")
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF"])
+def test_a_turned_image_has_the_size_that_people_see(tmp_path: Path, form: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = io.BytesIO()
+    noise().save(data, form, exif=exif)
+    (found,) = checked(tmp_path, data.getvalue())
+    assert (found.width, found.height, found.form, found.problem) == (40, 30, "grey, turned", "")
+
+
+def test_tiff_and_bmp_are_images_and_further_pages_are_told(tmp_path: Path) -> None:
+    pages, signed = io.BytesIO(), io.BytesIO()
+    noise().save(pages, "TIFF", save_all=True, append_images=[noise()])
+    Image.fromarray(np.full((9, 9), -5, np.int32)).save(signed, "TIFF")
+    deep = Image.new("I;16", (9, 8), 30_000)
+    contents = (encoded(noise(), "TIFF"), encoded(deep, "TIFF"), encoded(noise(), "BMP"), pages.getvalue())
+    found = checked(tmp_path, *contents, signed.getvalue())
+    assert [image.form for image in found[:4]] == ["grey", "grey 16 bit", "grey", "grey, first of 2 pages"]
+    assert [bool(image.problem) for image in found] == [False] * 4 + [True]
+    assert "save it as grey of 8 or 16 bit" in found[4].problem
+
+
+def test_a_cut_tiff_is_found(tmp_path: Path) -> None:
+    whole = encoded(noise(), "TIFF")
+    assert all(image.problem for image in checked(tmp_path, whole[:-300], whole[:100]))
 
 
 def test_a_jpeg_is_an_image_too(tmp_path: Path) -> None:

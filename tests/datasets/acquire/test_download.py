@@ -17,6 +17,7 @@ from ham.datasets.acquire.download import fetch, hide_secrets
 from ham.datasets.description import FileEntry
 from ham.errors import DownloadError, EnvironmentProblem
 from ham.runtime import progress
+from ham.runtime.files import sha256 as sha256_of
 
 DATA = gzip.compress(hashlib.shake_256(b"archive").digest(1_500_000))
 PAGE = b"<!DOCTYPE html><html><body>Too many requests</body></html>"
@@ -475,3 +476,16 @@ def test_a_table_without_a_digest_is_not_taken_from_beside_the_images(tmp_path: 
 
 def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_file_of_a_mirror_that_is_another_now_is_refused(tmp_path: Path) -> None:
+    mirror, target = tmp_path / "mirror", tmp_path / "in/images_001.tar.gz"
+    mirror.mkdir()
+    entry = FileEntry.of({"name": "images_001.tar.gz"})
+    (mirror / entry.name).write_bytes(gzip.compress(b"images"))
+    (mirror / "SHA256SUMS").write_text(f"{sha256_of(mirror / entry.name)}  {entry.name}\n")
+    fetch(entry, target, str(mirror))
+    download.verify_linked(entry, target)
+    (mirror / entry.name).write_bytes(gzip.compress(b"others"))
+    with pytest.raises(DownloadError, match=r"images_001\.tar\.gz has sha256 .* is expected"):
+        download.verify_linked(entry, target)

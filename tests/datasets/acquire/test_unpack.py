@@ -45,13 +45,23 @@ def test_images_go_to_one_folder_under_their_base_names_and_are_recorded(tmp_pat
     digests = [hashlib.sha256(png(value)).hexdigest() for value in (2, 1)]
     assert record == [("2.png", len(png(2)), digests[0]), ("1.png", len(png(1)), digests[1])]
     assert (tmp_path / "out/images/1.png").read_bytes() == png(1)
-    assert unpacked(tmp_path / "out") == ["images/1.png", "images/2.png", "record.csv"]
+    assert unpacked(tmp_path / "out") == [".record.names", "images/1.png", "images/2.png", "record.csv"]
 
 
 def test_members_that_are_no_images_are_passed_over(tmp_path: Path) -> None:
     members = [("images/1.png", png()), ("README.txt", b"hello"), ("images/._1.png", b"resource fork")]
     assert [name for name, _, _ in run(archive(tmp_path / "a.tar.gz", members), tmp_path)] == ["1.png"]
     assert unpacked(tmp_path / "images") == ["1.png"]
+
+
+def test_images_that_an_archive_has_no_more_are_removed_and_others_stay(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    run(archive(path, [("images/1.png", png(1)), ("images/2.png", png(2))]), tmp_path)
+    (tmp_path / "images/other.png").write_bytes(png())  # of another archive
+    (tmp_path / "record.csv").unlink()  # as Snakemake does before a job
+    run(archive(path, [("images/2.png", png(3))]), tmp_path)
+    assert unpacked(tmp_path / "images") == ["2.png", "other.png"]
+    assert (tmp_path / "images/2.png").read_bytes() == png(3)
 
 
 def test_an_empty_archive_has_an_empty_record(tmp_path: Path) -> None:

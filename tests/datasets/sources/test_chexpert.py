@@ -16,6 +16,7 @@ from small_chexpert import FINDINGS, FIRST, HEADER, LATER, LATERAL, SECOND, SIZE
 from ham.boxes import resized_mask
 from ham.datasets.dataset import Dataset
 from ham.errors import DataError
+from ham.images import read_grey
 from ham.runtime.files import sha256
 
 
@@ -58,6 +59,16 @@ def test_boxes_are_corners_in_each_images_own_pixels(brought: Brought) -> None:
     assert (columns[0], columns[-1] + 1, rows[0], rows[-1] + 1) == (25, 150, 80, 200)
     written = json.loads((dataset.folder / "Annotations/BBoxes.json").read_text())
     assert written[LATERAL] == {"Cardiomegaly": [[5, 20, 25, 30]]}
+
+
+def test_a_turned_image_has_the_size_in_which_its_boxes_were_drawn(brought: Brought) -> None:
+    exif, data = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 8
+    Image.new("L", (48, 60), 90).save(data, "JPEG", exif=exif)  # lies 48 wide, 60 high; shown 60 wide, 48 high
+    brought.images[FIRST] = data.getvalue()
+    dataset = brought.build()
+    assert dataset.size(FIRST) == SIZES[FIRST] == (60, 48)
+    assert read_grey(dataset.path(FIRST)).size == (60, 48)
 
 
 def test_the_two_misspellings_are_repaired_and_counted(brought: Brought) -> None:

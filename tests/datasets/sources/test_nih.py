@@ -269,11 +269,10 @@ def test_a_table_that_is_none_ends_in_validation_csv_too(mirror: Mirror) -> None
     ("content", "said"),
     [
         (png(0, size=64), "has 64 x 64 pixels, 32 x 32 are expected"),
-        (png(0, mode="I;16"), "has 16 bit a channel, 8 are expected"),
         (png()[:-20], "cannot be used"),
-        (b"<html>", "cannot be used (no PNG or JPEG image)"),
+        (b"<html>", "cannot be used (no PNG, JPEG, TIFF or BMP image)"),
     ],
-    ids=["size", "16 bit", "truncated", "no image"],
+    ids=["size", "truncated", "no image"],
 )
 def test_an_image_that_cannot_be_used_is_a_mistake(mirror: Mirror, content: bytes, said: str) -> None:
     mirror.archives["images_001.tar.gz"][FIRST] = content
@@ -281,6 +280,14 @@ def test_an_image_that_cannot_be_used_is_a_mistake(mirror: Mirror, content: byte
         mirror.build()
     assert said in str(caught.value)
     assert rows(mirror.dataset / "validation.csv")[0].startswith(f"{FIRST},")
+
+
+def test_an_image_of_sixteen_bits_is_read_over_their_full_range_and_recorded(mirror: Mirror) -> None:
+    mirror.archives["images_001.tar.gz"][FIRST] = png(257 * 77, mode="I;16")
+    dataset = mirror.build()
+    (row,) = [row for row in rows(dataset.folder / "validation.csv") if row.startswith(FIRST)]
+    assert '"grey 16 bit, 8 bit grey is expected","read as 8 bit, the full range of 16: 65535 becomes 255"' in row
+    assert read_grey(dataset.path(FIRST)).getextrema() == (77, 77)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from small_own import A1, A2, B1, BOXES, C1, D1, D2, LABELS, SIZES, Own, encoded
 
 from ham.boxes import resized_mask
 from ham.datasets.dataset import Dataset
 from ham.datasets.description import Description
+from ham.datasets.image_store import Store, write_store
 from ham.datasets.settings import DataSettings
 from ham.errors import DataError, SettingsError
 from ham.samples import Samples
@@ -37,6 +40,36 @@ def mistakes(own: Own, **options: Any) -> list[str]:
     found = [problem for _, problem, repair in problems(own.dataset) if not repair]
     assert found[0] in str(caught.value)
     return found
+
+
+def turned(pixels: np.ndarray, orientation: int, form: str, **options: Any) -> bytes:
+    """An image that says that it is to be seen turned."""
+    exif, data = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(data, form, exif=exif, **options)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize("store", [False, True])
+def test_an_image_is_seen_turned_everywhere_as_its_boxes_were_drawn(own: Own, store: bool) -> None:
+    lying = np.tile(np.arange(40, dtype=np.uint8) * 6, (60, 1))  # 40 wide, 60 high, bright to the right
+    own.images[A2] = turned(lying, 6, "JPEG", quality=100)  # shown: 60 wide, 40 high, bright at the bottom
+    own.images[A1] = turned(lying, 3, "TIFF")  # shown: dark to the right
+    own.labels = own.labels.replace(f"{A2},p1,", f"{A2},p1,Mass")
+    own.boxes = f"image,finding,x,y,w,h\n{A2},Mass,50,0,10,10\n{A1},Mass,0,50,10,10\n"
+    dataset = own.build()
+    assert (dataset.size(A2), dataset.size(A1)) == ((60, 40), (40, 60))
+    opened = None
+    if store:
+        write_store(dataset.folder, dataset.folder / "store/20.json", 20)
+        opened = Store.open(dataset.folder / "store/20.json", dataset)
+    down, across = (
+        np.diff(Samples(dataset, [image], [], 20, store=opened)[0]["image"].mean(axis=axis, dtype=float))
+        for image, axis in ((A2, 1), (A1, 0))
+    )
+    assert (down > 0).all()
+    assert (across < 0).all()
+    assert (A2, "grey, turned, 8 bit grey is expected") in [row[:2] for row in problems(dataset.folder)]
 
 
 def test_a_table_and_a_tree_of_images_become_a_data_set_of_links(own: Own) -> None:
