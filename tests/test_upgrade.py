@@ -20,7 +20,7 @@ from ham.config import Configuration
 from ham.datasets.description import Description
 from ham.errors import DataError, ResumeError
 from ham.model import weights
-from ham.refinement.masks import write
+from ham.refinement.masks import write_masks
 from ham.runtime.stages import code_of
 from ham.training.batches import Lists, Sources
 from ham.training.run import train
@@ -47,7 +47,7 @@ def released(phantom: Path, tmp_path: Path) -> Path:
         archive.extractall(kept, filter="data")
     (tmp_path / FOLD).mkdir(parents=True)
     (kept / "run.json").replace(tmp_path / FOLD / "run.json")
-    write(tmp_path / "results/phantom/refined.npz", [])
+    write_masks(tmp_path / "results/phantom/refined.npz", [])
     return tmp_path
 
 

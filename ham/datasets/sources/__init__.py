@@ -1,7 +1,8 @@
 """The register of sources: the forms that data sets come in, each converted by the module of its name in this folder.
 
-A new source is a module here with ``convert(request)``, a line below, a description in ``config/datasets`` and its
-tests. Imports the standard library only, because descriptions, and so the Snakefile, ask it.
+A new source is a module here with ``convert(request)``, a line below, ``convert_<source>`` in
+:mod:`ham.runtime.stages`, a description in ``config/datasets`` and its tests. Imports the standard library only,
+because descriptions, and so the Snakefile, ask it.
 """
 
 from __future__ import annotations
