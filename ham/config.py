@@ -107,9 +107,9 @@ class Configuration(Settings):
             merged(self.training, self.define.experiments[experiment].training, self.define.variants[variant].training)
         )
 
-    def runs(self) -> list[dict[str, Any]]:
-        """Every split that is run, as plain values: experiment, split, lists by role, checkpoints by variant (given:
-        its weights come from elsewhere)."""
+    def runs(self, name: str) -> list[dict[str, Any]]:
+        """Every split of the experiment ``name``, as plain values: experiment, split, lists by role, checkpoints by
+        variant (given: its weights come from elsewhere)."""
         return [
             {
                 "experiment": name,
@@ -123,7 +123,6 @@ class Configuration(Settings):
                     if split in self.splits(name, variant)
                 },
             }
-            for name in self.experiments
             for split in self.define.experiments[name].splits
         ]
 

@@ -56,14 +56,14 @@ class ReportFiles:
     """What a report is made of; what is not given is left out of the page.
 
     ``splits`` are the result folders of all splits; ``tables`` the tidy csv of each experiment; ``figures``
-    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` leakage.csv.
+    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` the audit of each experiment.
     """
 
     splits: Sequence[Path]
     tables: Sequence[Path] = ()
     figures: Sequence[Path] = ()
     galleries: Sequence[Path] = ()
-    leakage: Path | None = None
+    leakage: Sequence[Path] = ()
 
 
 def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings: ReportingSettings) -> None:
@@ -90,7 +90,7 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
         sources=group_sources(info),
         key=read_splits[0].dataset if read_splits else Path(output).parent.name,
         glance=_shown(_glance(groups, numbers, settings)),
-        seen=_shown(seen_of_the_test(files.leakage)) if files.leakage is not None else None,
+        seen=_shown(seen_of_the_test(files.leakage)) if files.leakage else None,
         experiments=experiments,
         without_boxes=sorted({name for result in read_splits for name in result.left_out}),
         trainings=_trainings(read_splits),

@@ -43,7 +43,6 @@ RECORDS = [] if DATASET.brought else [*ARCHIVES] or ["linked"]
 SHIPPED = files_digest(*sorted([*(ROOT / "config").rglob("*.csv"), *(ROOT / "ham/reporting/templates").iterdir()]))
 TRAINED = [name for name, variant in CONFIG.define.variants.items() if variant.weights is None]
 GIVEN = [name for name in CONFIG.define.variants if name not in TRAINED]  # variants that come with their weights
-LEAKAGE = f"results/{CONFIG.dataset}/tables/leakage.csv"
 SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
 
 
@@ -132,11 +131,13 @@ def of_variant(*files):
 
 
 def products(kind):
-    """Tables, figures or galleries of the experiments that have a split to show."""
+    """Tables, leakage audits, figures or galleries of the experiments that have a split to show."""
     base = f"results/{CONFIG.dataset}"
     experiments = [name for name in CONFIG.experiments if of_splits("metrics.json", [name])]
     if kind == "tables":
         return [f"{base}/tables/{name}.{form}" for name in experiments for form in ("csv", "md", "tex")]
+    if kind == "leakage":
+        return [f"{base}/tables/leakage/{name}.csv" for name in experiments]
     if kind == "figures":
         return [
             f"{base}/figures/{name}-{figure}.{form}"

@@ -19,6 +19,7 @@ rule table:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
+        order=list(CONFIG.variants),  # inputs are compared as a set
         code=digest("table"),
         shipped=SHIPPED,
     message:
@@ -32,20 +33,20 @@ rule leakage:
         dataset=f"{FOLDER}/dataset.json",
     output:
         csv=report(
-            "results/{dataset}/tables/leakage.csv",
+            "results/{dataset}/tables/leakage/{experiment}.csv",
             caption="../report/leakage.rst",
             category="Tables",
-            labels={"experiment": "leakage audit"},
+            labels={"experiment": "leakage audit of {experiment}"},
         ),
     log:
-        "results/{dataset}/logs/leakage.log",
+        "results/{dataset}/logs/leakage/{experiment}.log",
     conda:
         "../../envs/environment.yaml"
     params:
-        splits=CONFIG.runs(),
+        splits=lambda wildcards: CONFIG.runs(wildcards.experiment),
         code=digest("leakage"),
     message:
-        "Counting what training has seen of the test images of {wildcards.dataset}"
+        "Counting what training has seen of the test images of {wildcards.experiment}"
     script:
         "../scripts/leakage.py"
 
@@ -85,6 +86,7 @@ rule experiment_figures:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
+        order=list(CONFIG.variants),
         code=digest("figures"),
         shipped=SHIPPED,
     message:
@@ -123,7 +125,7 @@ rule report_page:
         metrics=of_splits("metrics.json"),
         runs=of_splits("run.json"),
         tables=products("tables"),
-        leakage=LEAKAGE,
+        leakage=products("leakage"),
         figures=products("figures"),
         galleries=products("gallery"),
     output:
@@ -139,6 +141,7 @@ rule report_page:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
+        order=[*CONFIG.experiments, *CONFIG.variants],
         code=digest("report_page"),
         shipped=SHIPPED,
     message:
@@ -160,7 +163,7 @@ rule trainings:
 rule tables:
     input:
         products("tables"),
-        LEAKAGE,
+        products("leakage"),
 
 
 rule figures:
