@@ -19,8 +19,6 @@ from ham.precedence import merged, read_map
 from ham.predicting.settings import PredictionSettings
 from ham.refinement.settings import RefinementSettings
 from ham.reporting.settings import ReportingSettings
-from ham.runtime.provenance import settings_digest
-from ham.runtime.stages import digest
 from ham.scoring.settings import ScoringSettings
 from ham.settings import Settings, described, sentence
 from ham.training.settings import TrainingSettings
@@ -127,45 +125,9 @@ class Configuration(Settings):
             if self.define.variants[variant].weights is None
         )
 
-    def result_plans(
-        self, experiments: Sequence[str] | None = None, variants: Sequence[str] | None = None
-    ) -> dict[str, str]:
-        """Folder of a split to its :meth:`result_plan`; of all that is run by default."""
-        folders = self.split_folders(experiments or self.experiments, variants or self.variants)
-        return {folder: self.result_plan(*folder.split("/")[-3:]) for folder in folders}
-
-    def training_plan(self, experiment: str, variant: str, split: str) -> str:
-        """Digest of what a plan knows of the tested weights: settings, lists, code, or where they are taken from.
-
-        The data's own content is an input of every rule and stands in the weights' fingerprint.
-        """
-        settings = self.training_settings(experiment, variant).plain()
-        del settings["keep_optimizer"]
-        defined = self.define.experiments[experiment]
-        return settings_digest(
-            {
-                "settings": settings,
-                "lists": {role: defined.list_of(role, split) for role in ROLES if not role.startswith("test")},
-                "weights": self.weights(experiment, variant, split),
-                "code": digest("train" if self.define.variants[variant].weights is None else "import_weights"),
-            }
-        )[:16]
-
-    def result_plan(self, experiment: str, variant: str, split: str) -> str:
-        """Digest of what a plan knows of a split's scores: the weights, and how they are tested and scored."""
-        defined = self.define.experiments[experiment]
-        return settings_digest(
-            {
-                "training": self.training_plan(experiment, variant, split),
-                "lists": {role: defined.list_of(role, split) for role in ROLES},
-                "scoring": self.scoring.plain(),
-                "code": [digest("predict"), digest("score")],
-            }
-        )[:16]
-
-    def runs(self) -> list[dict[str, Any]]:
-        """Every split that is run, as plain values: experiment, split, lists by role, checkpoints by variant (given:
-        its weights come from elsewhere)."""
+    def runs(self, name: str) -> list[dict[str, Any]]:
+        """Every split of the experiment ``name``, as plain values: experiment, split, lists by role, checkpoints by
+        variant (given: its weights come from elsewhere)."""
         return [
             {
                 "experiment": name,
@@ -179,7 +141,6 @@ class Configuration(Settings):
                     if split in self.splits(name, variant)
                 },
             }
-            for name in self.experiments
             for split in self.define.experiments[name].splits
         ]
 

@@ -122,9 +122,10 @@ def test_experiments_by_patient_need_the_folds_that_are_made(root: Path, paper: 
 
 
 def test_the_runs_name_lists_and_checkpoint_of_every_split(paper: dict[str, Any]) -> None:
-    runs = config.load(paper).runs()
-    assert len(runs) == 12
-    found = next(run for run in runs if (run["experiment"], run["split"]) == ("localization-5fold", "fold2"))
+    runs = config.load(paper).runs("localization-5fold")
+    assert [run["split"] for run in runs] == [f"fold{number}" for number in range(1, 6)]
+    found = runs[1]
+    assert found["experiment"] == "localization-5fold"
     assert found["checkpoints"] == {"ham": "best-t-iou"}
     assert found["lists"]["test_boxes"] == "bbox/fold2/test"
 

@@ -17,13 +17,14 @@ from matplotlib.ticker import MaxNLocator
 from ham.errors import DataError
 from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import style
-from ham.reporting.published import PublishedRow, applies_to, read_published
-from ham.reporting.result_tables import FLOORS, METRICS
-from ham.reporting.results import SplitResult, read_results, variants_of
+from ham.reporting.numbers import FLOORS, METRICS
+from ham.reporting.published import PublishedRow, published_rows
+from ham.reporting.results import SplitResult, once_a_split, published_of, read_results, variants_of
 from ham.reporting.settings import ReportingSettings
 
 RATES = np.linspace(0, 1, 101)  # false positive rates at which ROC curves are averaged
 LEVELS = np.linspace(0, 1, 201)[1:]  # thresholds of the T(IoU) and T(IoR) curves
+SCORED = ("finding", "abnormality")  # what has a ROC curve
 CURVES = {
     "loss": "loss, weighted sum",
     "loss_abnormality": "abnormality loss",
@@ -72,7 +73,7 @@ def _roc_panel(cell: Axes, name: str, results: Sequence[SplitResult]) -> None:
             cell.plot(RATES, curve, color=colour, linewidth=0.6, alpha=0.45)
         if curves:
             cell.plot(RATES, np.mean(curves, axis=0), color=colour, linestyle=line, linewidth=1.6)
-        text = _mean_sd([value for result in group if (value := _auc(result, name)) is not None])
+        text = _mean_sd([_auc(result, name) for result in group])
         y = 0.05 + 0.11 * (len(variants_of(results)) - 1 - index)
         cell.text(0.97, y, text, transform=cell.transAxes, ha="right", fontsize=7.5, color=colour)
     cell.set_title(name)
@@ -92,15 +93,19 @@ def _roc_at_rates(result: SplitResult, name: str) -> np.ndarray | None:
 
 def _auc(result: SplitResult, name: str) -> float | None:
     rows = result.metrics.get("classification") or []
-    values = [row["value"] for row in rows if row["metric"] == "auc" and row["finding"] == name]
+    values = [
+        row["value"] for row in rows if row["metric"] == "auc" and row["finding"] == name and row["scope"] in SCORED
+    ]
     return float(values[0]) if values and values[0] is not None else None
 
 
-def _mean_sd(values: Sequence[float]) -> str:
+def _mean_sd(given: Sequence[float | None]) -> str:
+    """``0.812 ± 0.010``; with the number of values where some are undefined."""
+    values = [value for value in given if value is not None]
     if not values:
         return "undefined"
-    text = f"{np.mean(values):.3f}"
-    return text + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
+    text = f"{np.mean(values):.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
+    return text if len(values) == len(given) else f"{text} ({len(values)} of {len(given)} splits)"
 
 
 def write_thresholds(
@@ -108,8 +113,8 @@ def write_thresholds(
 ) -> None:
     """T(IoU) or T(IoR) over the threshold, the variants and the maps that never look at the image.
 
-    Two large panels: the mean over findings, and without Cardiomegaly; below, a small one a finding. Lines are over the
-    pairs of all splits, the band is the range of the splits. Writes ``output_stem``.svg and .png.
+    Two large panels: the mean over findings, and without the one left out; below, a small one a finding. Lines are over
+    the pairs of all splits, the band is the range of the splits. Writes ``output_stem``.svg and .png.
     """
     results = _of_one_experiment(splits)
     findings = list(dict.fromkeys(name for result in results for name in result.boxed_findings))
@@ -121,9 +126,10 @@ def write_thresholds(
         columns, small = 4, -(-len(findings) // 4)
         made = style.figure(10, 3.6 + 1.75 * small)
         grid = made.add_gridspec(1 + small, 2 * columns, height_ratios=[2.0] + [1.0] * small)
-        means: list[tuple[str, list[str]]] = [(f"mean of {len(findings)} findings", findings)]
+        tested = [finding for finding in findings if any(_has_pairs(result, finding) for result in results)]
+        means: list[tuple[str, list[str]]] = [(f"mean of {len(tested)} findings", tested)]
         for name in results[0].left_out:
-            rest = [finding for finding in findings if finding != name]
+            rest = [finding for finding in tested if finding != name]
             means.append((f"mean of {len(rest)} without {name}", rest))
         width = 2 * columns // len(means)
         for index, (title, members) in enumerate(means):
@@ -174,7 +180,8 @@ def _threshold_panel(
     for index, group in enumerate(variants_of(results).values()):
         colour, line = style.series(index)
         curves = [_share_curve(result.localization, findings, column) for result in group]
-        if large and len(curves) > 1:
+        alike = all(_has_pairs(result, finding) for result in group for finding in findings)
+        if large and len(curves) > 1 and alike:  # a band of means over other findings in each split says nothing
             known = np.array([curve for curve in curves if np.isfinite(curve).all()])
             if len(known):
                 cell.fill_between(LEVELS, known.min(axis=0), known.max(axis=0), color=colour, alpha=0.15, linewidth=0)
@@ -183,6 +190,10 @@ def _threshold_panel(
     cell.set_title(title)
     ticks = (0, 0.1, 0.3, 0.5, 0.7, 0.9) if large else (0.1, 0.3, 0.5, 0.7)
     cell.set(xlim=(0, 1), ylim=(0, 1.01), xticks=ticks, yticks=(0, 0.25, 0.5, 0.75, 1) if large else (0, 0.5, 1))
+
+
+def _has_pairs(result: SplitResult, finding: str) -> bool:
+    return bool((result.localization["finding"] == finding).any())
 
 
 def _share_curve(pairs: pd.DataFrame, findings: Sequence[str], column: str) -> np.ndarray:
@@ -196,9 +207,8 @@ def _share_curve(pairs: pd.DataFrame, findings: Sequence[str], column: str) -> n
 
 
 def _published(results: Sequence[SplitResult], metric: str, settings: ReportingSettings) -> list[PublishedRow]:
-    if not settings.published or not applies_to(results[0].truth):
-        return []
-    return [row for row in read_published() if row.metric == metric]
+    rows = published_rows(published_of(results)) if settings.published else []
+    return [row for row in rows if row.metric == metric]
 
 
 def _labels(published: Sequence[PublishedRow]) -> list[str]:
@@ -207,11 +217,7 @@ def _labels(published: Sequence[PublishedRow]) -> list[str]:
 
 def _floor_pairs(results: Sequence[SplitResult]) -> dict[str, pd.DataFrame]:
     """Pairs of each floor, each split once: every variant of a split has the same."""
-    once: dict[str, SplitResult] = {}
-    for result in results:
-        if len(result.floors):
-            once.setdefault(result.split, result)
-    tables = [result.floors for result in once.values()]
+    tables = [result.floors for result in once_a_split([result for result in results if len(result.floors)])]
     if not tables:
         return {}
     pairs = pd.concat(tables, ignore_index=True)
@@ -220,8 +226,7 @@ def _floor_pairs(results: Sequence[SplitResult]) -> dict[str, pd.DataFrame]:
 
 
 def _pairs(results: Sequence[SplitResult], finding: str) -> str:
-    first = next(iter(variants_of(results).values()))
-    return f"{sum(int((result.localization['finding'] == finding).sum()) for result in first):,}"
+    return f"{sum(int((result.localization['finding'] == finding).sum()) for result in once_a_split(results)):,}"
 
 
 def write_training(splits: Sequence[Path], output_stem: Path, settings: ReportingSettings) -> None:
@@ -311,7 +316,7 @@ def _of_one_experiment(splits: Sequence[Path]) -> list[SplitResult]:
 
 def _title(made: Figure, results: Sequence[SplitResult], what: str, about: str, images: str = "all") -> None:
     first = results[0]
-    group = variants_of(results)[first.variant]
+    group = once_a_split(results)
     pairs = [result.images(boxes=images == "with boxes") for result in group]
     present, listed = (sum(pair[i] for pair in pairs) for i in (0, 1))
     several = f"{len(group)} splits" if len(group) > 1 else f"split {first.split}"
@@ -326,7 +331,7 @@ def _variant_legend(
 ) -> None:
     handles = [
         Line2D([], [], color=style.series(index)[0], linestyle=style.series(index)[1], linewidth=2, label=name)
-        for index, name in enumerate(variants_of(results))
+        for index, name in enumerate(_labelled_variants(results))
     ]
     for name in _floor_pairs(results) if floors else ():
         colour, line = style.FLOOR_LINES.get(name, (style.FAINT, ":"))
@@ -338,6 +343,13 @@ def _variant_legend(
             Line2D([], [], color=style.FAINT, marker=marker, fillstyle="none", linestyle="", markersize=4, label=about)
         )
     style.legend(made, handles)
+
+
+def _labelled_variants(results: Sequence[SplitResult]) -> list[str]:
+    """Names of the variants, with the number of their splits where they lack some."""
+    splits = len({result.split for result in results})
+    groups = variants_of(results).items()
+    return [name if len(own) == splits else f"{name} ({len(own)} of {splits} splits)" for name, own in groups]
 
 
 def _empty(output_stem: Path, sentence: str) -> None:

@@ -12,15 +12,27 @@ from typing import Any
 import jinja2
 
 from ham.errors import DataError
-from ham.reporting import embed, result_tables
+from ham.reporting import embed
 from ham.reporting.data_sources import group_sources
+from ham.reporting.image_counts import images_line
 from ham.reporting.markdown_latex import spans
-from ham.reporting.results import SplitResult, experiments_of, prior_note, read_results, variants_of
+from ham.reporting.numbers import EMPTY, FLOORS, Numbers, Wanted
+from ham.reporting.result_tables import EMPTY_MAPS, Table, TableRow, build_tables, number_text
+from ham.reporting.results import (
+    SplitResult,
+    experiments_of,
+    once_a_split,
+    prior_note,
+    published_of,
+    read_results,
+    variants_of,
+)
 from ham.reporting.seen_in_training import seen_of_the_test
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.tables import read_table
 from ham.runtime.files import write_text
 from ham.runtime.progress import duration
+from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject
 
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = {
@@ -44,14 +56,14 @@ class ReportFiles:
     """What a report is made of; what is not given is left out of the page.
 
     ``splits`` are the result folders of all splits; ``tables`` the tidy csv of each experiment; ``figures``
-    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` leakage.csv.
+    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` the audit of each experiment.
     """
 
     splits: Sequence[Path]
     tables: Sequence[Path] = ()
     figures: Sequence[Path] = ()
     galleries: Sequence[Path] = ()
-    leakage: Path | None = None
+    leakage: Sequence[Path] = ()
 
 
 def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings: ReportingSettings) -> None:
@@ -62,7 +74,7 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
     sheets: dict[str, list[Path]] = {}
     for path in files.galleries:
         sheets.setdefault(path.parent.name, []).append(path)
-    numbers = {name: result_tables.Numbers(read_table(path)) for name, path in tidy.items()}
+    numbers = {name: Numbers(read_table(path)) for name, path in tidy.items()}
     groups = experiments_of(read_splits)
     experiments = [
         _experiment(name, group, numbers.get(name), drawn, sheets.get(name, []), len(files.galleries), settings)
@@ -78,7 +90,7 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
         sources=group_sources(info),
         key=read_splits[0].dataset if read_splits else Path(output).parent.name,
         glance=_shown(_glance(groups, numbers, settings)),
-        seen=_shown(seen_of_the_test(files.leakage)) if files.leakage is not None else None,
+        seen=_shown(seen_of_the_test(files.leakage)) if files.leakage else None,
         experiments=experiments,
         without_boxes=sorted({name for result in read_splits for name in result.left_out}),
         trainings=_trainings(read_splits),
@@ -112,19 +124,20 @@ def _lacks(entry: Shown) -> bool:
 def _experiment(
     name: str,
     group: list[SplitResult],
-    numbers: result_tables.Numbers | None,
+    numbers: Numbers | None,
     drawn: dict[str, Path],
     sheets: list[Path],
     galleries: int,
     settings: ReportingSettings,
 ) -> Shown:
-    tables = result_tables.build_tables(numbers.table, settings, prior_note(group)) if numbers is not None else []
+    note, published = prior_note(group), published_of(group)
+    tables = build_tables(numbers.table, settings, note, published) if numbers is not None else []
     shown = [_shown(table) for table in tables]
     left_out = " or ".join(dict.fromkeys(finding for result in group for finding in result.left_out)) or "one finding"
     return {
         "name": name,
         "facts": _facts(group),
-        "images": result_tables.images_line(numbers.table) if numbers is not None else "",
+        "images": images_line(numbers.table) if numbers is not None else "",
         "caveats": _caveats(group),
         "all": shown,
         "main": [table for table in shown if table["main"]],
@@ -150,10 +163,11 @@ def _picture(about: str, uri: str, width: int, height: int) -> Shown:
 
 def _facts(group: Sequence[SplitResult]) -> list[str]:
     """Sentences: splits, training images, tested pairs."""
-    first = next(iter(variants_of(group).values()))
+    first = once_a_split(group)
     out = [f"{len(first)} splits" if len(first) > 1 else f"one split ({first[0].split})"]
-    trained = [int(result.run["train_images"]) for result in first if "train_images" in result.run]
-    boxed = [int(result.run.get("train_boxed_images") or 0) for result in first if "train_images" in result.run]
+    runs = [result.run for result in once_a_split([result for result in group if "train_images" in result.run])]
+    trained = [int(run["train_images"]) for run in runs]
+    boxed = [int(run.get("train_boxed_images") or 0) for run in runs]
     if trained:
         boxes = f"{_range(boxed)} of them with boxes" if any(boxed) else "no boxes"
         out.append(f"trained on {_range(trained)} images{' a split' if len(first) > 1 else ''}, {boxes}")
@@ -199,41 +213,42 @@ def _validated_on_test(result: SplitResult) -> bool | None:
     return bool(chosen & ({tested.get("test"), tested.get("test_boxes")} - {None}))
 
 
-def _glance(
-    groups: dict[str, list[SplitResult]], numbers: dict[str, result_tables.Numbers], settings: ReportingSettings
-) -> result_tables.Table:
+def _glance(groups: dict[str, list[SplitResult]], numbers: dict[str, Numbers], settings: ReportingSettings) -> Table:
     """The first table: a line a variant of each experiment, the location prior beneath."""
     levels = settings.t_iou_thresholds
-    means = list(dict.fromkeys(name for found in numbers.values() for name in found.means()))
+    means = list(dict.fromkeys(subject for found in numbers.values() for subject in found.means()))
     columns = [("", "splits"), ("AUC", "mean"), ("AUC", "abnormality")]
-    columns += [("T(IoU), " + _mean(name), f"{level:g}") for name in means for level in levels]
-    rows = []
+    wanted: list[Wanted] = [("auc", None, MEAN), ("auc", None, ABNORMALITY)]
+    for subject in means:
+        columns += [("T(IoU), " + _mean(subject), name) for name in (*(f"{level:g}" for level in levels), EMPTY_MAPS)]
+        wanted += [*(("t_iou", level, subject) for level in levels), (EMPTY, None, subject)]
+    rows, notes = [], []
     for experiment in groups:
         found = numbers.get(experiment)
         if found is None or not found.splits:
             continue
-        split = "mean" if len(found.splits) > 1 else found.splits[0]
         for variant in [*found.variants, *(name for name in found.floors if name == "location-prior")]:
-            floor = variant in result_tables.FLOORS
-            values = [found.value(variant, split, "auc", None, name) for name in ("mean", "abnormality")]
-            values += [found.value(variant, split, "t_iou", level, name) for name in means for level in levels]
-            texts = ["" if floor and math.isnan(value) else result_tables.number_text(value) for value in values]
-            count = "" if floor else str(len(found.splits))
-            kind = "floor" if floor else "model"
-            rows.append(
-                result_tables.TableRow(
-                    result_tables.FLOORS.get(variant, variant), [count, *texts], kind, [math.nan, *values], experiment
-                )
-            )
-    caption = "Means over the splits of each experiment, and what a map that never looks at the image reaches."
-    return result_tables.Table("All experiments", caption, columns, rows)
+            floor = variant in FLOORS
+            values = [found.value(variant, found.summary(variant), number) for number in wanted]
+            texts = ["" if floor and math.isnan(value) else number_text(value) for value in values]
+            scores = [math.nan if number[0] == EMPTY else value for number, value in zip(wanted, values, strict=True)]
+            count = "" if floor else str(len(found.splits_of[variant]))
+            kind, label = "floor" if floor else "model", FLOORS.get(variant, variant)
+            rows.append(TableRow(label, [count, *texts], kind, [math.nan, *scores], experiment, found.whole(variant)))
+        blank = found.reasons(found.variants, [number for number in wanted if number[2].is_mean])
+        notes += [f"{experiment}, no mean over the splits: {reason}." for reason in blank]
+    caption = (
+        "Means over the splits that each row has, and what a map that never looks at the image reaches. Empty maps: "
+        "share of pairs whose predicted region has no pixel."
+    )
+    return Table("All experiments", caption, columns, rows, notes)
 
 
-def _mean(name: str) -> str:
-    return "mean" if name == "mean" else name.replace("_", " ", 2).removeprefix("mean ")
+def _mean(subject: Subject) -> str:
+    return "mean" if subject.left_out is None else f"without {subject.left_out}"
 
 
-def _shown(table: result_tables.Table) -> Shown:
+def _shown(table: Table) -> Shown:
     """A table as the template wants it, cells marked where the model is not above every floor of its block."""
     floors: dict[tuple[str, int], float] = {}  # the best of each block and column
     for row in table.rows:
@@ -245,7 +260,7 @@ def _shown(table: result_tables.Table) -> Shown:
     for row in table.rows:
         numbers = row.numbers or [math.nan] * len(row.cells)
         below = [
-            row.kind == "model" and value <= floors.get((row.block, column), -math.inf)
+            row.kind == "model" and row.whole and value <= floors.get((row.block, column), -math.inf)
             for column, value in enumerate(numbers)
         ]
         cells = [{"text": text, "below": low} for text, low in zip(row.cells, below, strict=True)]

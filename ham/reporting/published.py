@@ -38,9 +38,12 @@ class PublishedRow:
         return sum(values) / len(values) if values else math.nan
 
 
-def applies_to(truth: str) -> bool:
-    """Whether published NIH numbers may stand beside a data set's: its key is nih or begins with nih-."""
-    return truth == "nih" or truth.startswith("nih-")
+def published_rows(dataset: str | None, path: Path = PUBLISHED) -> list[PublishedRow]:
+    """Rows that may stand beside results of a data set whose description says ``published: <dataset>``.
+
+    All that are shipped are NIH's; none for None.
+    """
+    return read_published(path) if dataset == "nih" else []
 
 
 def read_published(path: Path = PUBLISHED) -> list[PublishedRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +14,11 @@ import pandas as pd
 
 from ham.errors import DataError
 from ham.model.card import Card
+from ham.scoring.metric_rows import Subject
 
-WITHOUT = "mean_without_"
 TEXT = {"image": str, "patient": str, "finding": str, "floor": str}  # columns that may look like numbers
-LOCALIZATION_COLUMNS = ("image", "patient", "finding", "boxes", "iou", "ior", "score")
-FLOOR_COLUMNS = ("floor", "image", "patient", "finding", "iou", "ior")
+LOCALIZATION_COLUMNS = ("image", "patient", "finding", "boxes", "iou", "ior", "empty", "score")
+FLOOR_COLUMNS = ("floor", "image", "patient", "finding", "iou", "ior", "empty")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class SplitResult:
         missing = [key for key in ("dataset", "experiment", "variant", "split") if key not in metrics]
         if missing:
             raise DataError(f"{self.folder / 'metrics.json'} lacks {', '.join(missing)}; score this split again.")
+        rows = [row for kind in ("classification", "localization") for row in metrics.get(kind) or []]
+        if any("scope" not in row for row in rows):
+            raise DataError(f"{self.folder / 'metrics.json'} is of an older version of ham; score this split again.")
         return metrics
 
     @property
@@ -72,10 +76,16 @@ class SplitResult:
         return present, listed
 
     @property
+    def published(self) -> str | None:
+        """The data set whose published numbers may stand beside these, as its description says; None: no such."""
+        value = self.metrics.get("published")
+        return None if value is None else str(value)
+
+    @property
     def left_out(self) -> list[str]:
         """Findings without which a second mean is taken, such as Cardiomegaly."""
-        names = dict.fromkeys(str(row["finding"]) for row in self.metrics.get("localization") or [])
-        return [name.removeprefix(WITHOUT) for name in names if name.startswith(WITHOUT)]
+        subjects = dict.fromkeys(map(subject_of, self.metrics.get("localization") or []))
+        return [subject.left_out for subject in subjects if subject.left_out is not None]
 
     @property
     def prior_from(self) -> str:
@@ -122,11 +132,19 @@ class SplitResult:
 
 
 def read_results(folders: Iterable[Path | str]) -> list[SplitResult]:
-    """The result folders as SplitResult, in the given order; DataError where one has no metrics.json."""
-    results = [SplitResult(Path(folder)) for folder in folders]
+    """The result folders as SplitResult, each once; DataError where one has no metrics.json.
+
+    Experiments and variants stand in the order given, the splits of each in the order people count.
+    """
+    results = [SplitResult(folder) for folder in dict.fromkeys(map(Path, folders))]
     for result in results:
         _ = result.metrics
-    return results
+    return [
+        result
+        for experiment in experiments_of(results).values()
+        for group in variants_of(experiment).values()
+        for result in sorted(group, key=lambda result: _counting(result.split))
+    ]
 
 
 def refuse_other_plans(plans: Mapping[str, str]) -> None:
@@ -143,21 +161,42 @@ def refuse_other_plans(plans: Mapping[str, str]) -> None:
         )
 
 
-def findings_of(rows: Sequence[dict[str, Any]]) -> list[str]:
+def natural(names: Iterable[str]) -> list[str]:
+    """Names in the order people count: fold9 before fold10."""
+    return sorted(names, key=_counting)
+
+
+def _counting(name: str) -> list[tuple[int, int, str]]:
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def once_a_split(results: Sequence[SplitResult]) -> list[SplitResult]:
+    """A result of each split, whichever variant has it: what is counted of the truth is the same for all."""
+    once: dict[str, SplitResult] = {}
+    for result in results:
+        once.setdefault(result.split, result)
+    return [once[split] for split in natural(once)]
+
+
+def subject_of(row: Mapping[str, Any]) -> Subject:
+    """What a row of metrics.json is of."""
+    return Subject(str(row["scope"]), str(row["finding"]))
+
+
+def findings_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Findings of a list of metric rows in their order, without means and abnormality."""
-    names = dict.fromkeys(str(row["finding"]) for row in rows)
-    return [name for name in names if is_finding(name)]
-
-
-def is_finding(name: str) -> bool:
-    """Whether a row's finding is one, and not a mean over findings or the abnormality score."""
-    return name not in ("", "mean", "abnormality") and not name.startswith(WITHOUT)
+    return list(dict.fromkeys(str(row["finding"]) for row in rows if row["scope"] == "finding"))
 
 
 def prior_note(results: Sequence[SplitResult]) -> str:
     """A sentence on what the location prior knows; empty where it is not recorded."""
     sources = dict.fromkeys(result.prior_from for result in results if result.boxed_findings and result.prior_from)
     return f"The location prior is made from {' or '.join(sources)}." if sources else ""
+
+
+def published_of(results: Sequence[SplitResult]) -> str | None:
+    """The data set whose published numbers may stand beside ``results``, which are of one data set; None: no such."""
+    return results[0].published if results else None
 
 
 def variants_of(results: Sequence[SplitResult]) -> dict[str, list[SplitResult]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ ALL_BOXED = "test images, all with boxes"
 TITLE = "Test images that training or validation has seen"
 CAPTION = (
     "How many test images are in training or validation themselves, and how many are of a patient who is. Added up "
-    "over the splits of each experiment; tables/leakage.csv has each split by itself."
+    "over the splits of each experiment; tables/leakage/ has each split by itself."
 )
 COUNTS = {
     ("training has seen", "the image"): "test_images_in_train",
@@ -26,18 +27,13 @@ COUNTS = {
 }
 
 
-def seen_of_the_test(path: Path) -> Table:
-    """The table of ``leakage.csv``; of a partial download only the images that were there. DataError where it is none.
+def seen_of_the_test(paths: Sequence[Path]) -> Table:
+    """The table of the audits of experiments; of a partial download only the images that were there. DataError where a
+    file is none.
 
     All test images and those with boxes are one line where they are the same.
     """
-    try:
-        text = dict.fromkeys(("experiment", "variant", "split"), str)
-        # blank where the weights were trained elsewhere
-        audit = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"chosen_on_test": [""]})
-        audit = audit[list(COLUMNS)]
-    except (OSError, ValueError, KeyError) as problem:
-        raise DataError(f"{path} is no leakage audit as ham writes it ({problem}): remove it and run again.") from None
+    audit = pd.concat([_read(path) for path in paths], ignore_index=True)
     partial = (audit["images"] == "present").any()
     audit = audit[audit["images"] == ("present" if partial else "listed")]
     rows: list[TableRow] = []
@@ -50,6 +46,16 @@ def seen_of_the_test(path: Path) -> Table:
     columns = [("", "splits"), ("", "test images"), *COUNTS, ("", "tested weights chosen on")]
     notes = ["Images that are absent from this download are not counted here."] if partial else []
     return Table(TITLE, CAPTION, columns, rows, notes)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        text = dict.fromkeys(("experiment", "variant", "split"), str)
+        # blank where the weights were trained elsewhere
+        audit = pd.read_csv(path, dtype=text, keep_default_na=False, na_values={"chosen_on_test": [""]})
+        return audit[list(COLUMNS)]
+    except (OSError, ValueError, KeyError) as problem:
+        raise DataError(f"{path} is no leakage audit as ham writes it ({problem}): remove it and run again.") from None
 
 
 def _cells(group: pd.DataFrame) -> list[str]:

@@ -13,19 +13,25 @@ import pandas as pd
 from ham.errors import DataError
 from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import markdown_latex, result_tables
-from ham.reporting.results import WITHOUT, SplitResult, prior_note, read_results, variants_of
+from ham.reporting.image_counts import images_line
+from ham.reporting.results import SplitResult, once_a_split, prior_note, published_of, read_results, variants_of
 from ham.reporting.settings import ReportingSettings
 from ham.runtime.files import write_text
+from ham.scoring.metric_rows import Subject, list_names
 
 COLUMNS = (
-    "experiment", "variant", "split", "truth", "kind", "metric", "threshold", "finding", "value", "low", "high", "n",
+    "experiment", "variant", "split", "truth", "kind", "metric", "threshold", "scope", "finding", "value", "low",
+    "high", "n_images", "n_positive", "n_pairs", "n_findings", "n_splits", "reason",
 )  # fmt: skip
-KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "finding")
+KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "scope", "finding")
+COUNTS = ("n_images", "n_positive", "n_pairs", "n_findings", "n_splits")
+TEXT = ("experiment", "variant", "split", "truth", "kind", "metric", "scope", "finding", "reason")
+POOLED = {**SHARE_OF, "empty_maps": "empty"}  # metric to the column of a pair that it is a share of
 # Rows of images with a finding, and their names in metrics.json
 OF_FINDING = {
     "listed": "positives_listed", "present": "positives", "boxes_listed": "pairs_listed", "boxes_present": "pairs",
 }  # fmt: skip
-TidyRow = dict[str, Any]  # a row of the tidy table, by ``COLUMNS``
+TidyRow = dict[str, Any]  # a row of the tidy table, by ``COLUMNS``, and of a mean the ``findings`` in it
 
 
 def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSettings) -> None:
@@ -38,27 +44,42 @@ def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSe
     table = tidy(results)
     output_csv = Path(output_csv)
     write_text(output_csv, table.to_csv(index=False, lineterminator="\n"))
-    shown = result_tables.build_tables(table, settings, prior_note(results))
-    images = result_tables.images_line(table)
+    shown = result_tables.build_tables(table, settings, prior_note(results), published_of(results))
+    images = images_line(table)
     write_text(output_csv.with_suffix(".md"), markdown_latex.markdown(shown, images))
     write_text(output_csv.with_suffix(".tex"), markdown_latex.latex(shown, images))
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A tidy table as ``tidy`` gives it; blank thresholds, values and intervals are NaN, blank findings are ''."""
-    text = dict.fromkeys(COLUMNS[:6], str) | {"finding": str}
-    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={c: [""] for c in COLUMNS if c not in text})
+    """A tidy table as ``tidy`` gives it; blank numbers are NaN, blank texts are ''."""
+    numbers = {column: [""] for column in COLUMNS if column not in TEXT}
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT, str), keep_default_na=False, na_values=numbers)
 
 
 def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
     """All numbers of one experiment, one a row, with the columns ``COLUMNS``.
 
-    Rows of a split: ``n`` is the number of images or pairs behind the value. With more than one split follow, for each
-    number, ``mean`` and ``sd`` over the splits where it is defined (ddof 1; n = number of these splits) and, for
-    localization, ``pooled``: the share over all pairs of all splits (n = pairs). Kind ``images`` counts the test images
-    that the lists name and that were present, and those of the list with boxes (pooled: their sum); where some are
-    absent, also those with each finding. Variants named like a floor are the maps that never look at the image.
-    DataError where the results are of several experiments.
+    A row of a split is one of metrics.json (:mod:`ham.scoring.metric_rows`). With more than one split of a variant
+    follow, for each number, ``mean`` and ``sd`` over the splits where it is defined (ddof 1) and, for localization,
+    ``pooled``: the share over all pairs of all splits. A mean over findings that is not over the same findings in each
+    of these splits has no mean over them: blank, with the reason.
+
+    ==========  ========================================================================================================
+    column      meaning, blank where it has none
+    ==========  ========================================================================================================
+    scope       what the number is of: finding, abnormality, mean, mean_without (one finding), images
+    n_images    test images whose label is known; of kind ``images`` those that are counted
+    n_positive  those of them that have the finding
+    n_pairs     pairs of image and finding
+    n_findings  findings in a mean
+    n_splits    splits behind the value: 1 in the row of a split; of ``mean``, ``sd`` and ``pooled`` those where it is
+                defined, over which the other counts are sums
+    reason      why there is no value
+    ==========  ========================================================================================================
+
+    Kind ``images`` counts the test images that the lists name and that were present, and those of the list with boxes
+    (pooled: their sum); where some are absent, also those with each finding. Variants named like a floor are the maps
+    that never look at the image. DataError where the results are of several experiments.
     """
     experiments = {result.experiment for result in results}
     if len(experiments) != 1:
@@ -69,14 +90,15 @@ def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
     rows += _floor_rows(results)
     rows += _image_rows(results)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
-    table["n"] = table["n"].astype("Int64")
+    for column in COUNTS:
+        table[column] = table[column].astype("Int64")
     return table
 
 
 def _tidy_row(result: SplitResult, kind: str, scores: Mapping[str, Any], variant: str | None = None) -> TidyRow:
     value = scores.get("value")
     threshold = scores.get("threshold")
-    count = scores.get("n")
+    findings = scores.get("findings")
     return {
         "experiment": result.experiment,
         "variant": result.variant if variant is None else variant,
@@ -85,11 +107,16 @@ def _tidy_row(result: SplitResult, kind: str, scores: Mapping[str, Any], variant
         "kind": kind,
         "metric": scores["metric"],
         "threshold": math.nan if threshold is None else float(threshold),
-        "finding": scores.get("finding") or "",
+        "scope": scores["scope"],
+        "finding": scores["finding"],
         "value": math.nan if value is None else float(value),
         "low": math.nan,
         "high": math.nan,
-        "n": pd.NA if count is None else int(count),
+        **{name: pd.NA if scores.get(name) is None else int(scores[name]) for name in COUNTS[:3]},
+        "n_findings": pd.NA if findings is None else len(findings),
+        "n_splits": 1,
+        "reason": scores.get("reason") or "",
+        "findings": None if findings is None else tuple(findings),
     }
 
 
@@ -107,16 +134,42 @@ def _with_summaries(rows: list[TidyRow], pooled: Mapping[tuple, Mapping[str, Any
         return [row for group in groups.values() for row in group]
     out: list[TidyRow] = []
     for key, group in groups.items():
-        values = np.array([row["value"] for row in group], dtype=np.float64)
-        values = values[np.isfinite(values)]
-        mean = float(values.mean()) if len(values) else math.nan
-        sd = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-        out += group
-        out.append(group[0] | {"split": "mean", "value": mean, "n": len(values)})
-        out.append(group[0] | {"split": "sd", "value": sd, "n": len(values)})
+        out += [*group, *_over_splits(group)]
         if key in pooled:
             out.append(group[0] | {"split": "pooled", **pooled[key]})
     return out
+
+
+def _over_splits(group: Sequence[TidyRow]) -> tuple[TidyRow, TidyRow]:
+    """Mean and sd of one number over the splits where it is defined."""
+    known = [row for row in group if math.isfinite(row["value"])]
+    values = np.array([row["value"] for row in known], dtype=np.float64)
+    reason = _differing(known) if known else group[0]["reason"]
+    mean = math.nan if reason else float(values.mean())
+    sd = math.nan if reason or len(values) < 2 else float(values.std(ddof=1))
+    counts = {name: _sum(row[name] for row in known) for name in COUNTS[:3]}
+    findings = pd.NA if reason or not known else known[0]["n_findings"]
+    row = group[0] | counts | {"n_findings": findings, "n_splits": len(known)}
+    alone = "defined in one split only" if len(known) == 1 else ""
+    return (
+        row | {"split": "mean", "value": mean, "reason": reason},
+        row | {"split": "sd", "value": sd, "reason": reason or alone},
+    )
+
+
+def _differing(rows: Sequence[TidyRow]) -> str:
+    """Why means over findings may not be averaged: which splits lack which findings; empty where none does."""
+    if rows[0]["findings"] is None:
+        return ""
+    every = dict.fromkeys(finding for row in rows for finding in row["findings"])
+    lacking = {row["split"]: [finding for finding in every if finding not in row["findings"]] for row in rows}
+    said = [f"{split} without {list_names(names)}" for split, names in lacking.items() if names]
+    return f"not over the same findings in each split: {'; '.join(said)}" if said else ""
+
+
+def _sum(numbers: Iterable[Any]) -> Any:
+    known = [number for number in numbers if not pd.isna(number)]
+    return sum(known) if known else pd.NA
 
 
 def _key(row: TidyRow) -> tuple:
@@ -134,52 +187,41 @@ def _pooled_variant(group: Sequence[SplitResult]) -> dict[tuple, dict[str, Any]]
 
 def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=["finding", "iou", "ior"])
+    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=["finding", *POOLED.values()])
 
 
 def _pooled(rows: Sequence[TidyRow], pairs: pd.DataFrame) -> dict[tuple, dict[str, Any]]:
-    """Value and n, over all ``pairs``, of each number that ``rows`` name; nothing where there is no pair."""
-    if pairs.empty:
-        return {}
-    values = {
-        (metric, str(finding)): group[column].to_numpy(dtype=np.float64)
-        for metric, column in SHARE_OF.items()
-        for finding, group in pairs.groupby("finding", sort=False)
-    }
+    """Value and counts, over all ``pairs``, of each number that ``rows`` name; nothing where there is no pair."""
+    of_finding = {str(finding): group for finding, group in pairs.groupby("finding", sort=False)}
+    splits: dict[tuple, int] = {}
+    for row in rows:
+        splits[_key(row)] = splits.get(_key(row), 0) + (row["n_pairs"] > 0)
     out: dict[tuple, dict[str, Any]] = {}
     for row in rows:
-        metric, threshold, name = row["metric"], row["threshold"], row["finding"]
-        if metric not in SHARE_OF:
-            continue
-        parts = [part for (m, finding), part in values.items() if m == metric and _belongs(finding, name)]
-        if parts:
-            shares = [share_at_least(part, threshold) for part in parts]
-            out[_key(row)] = {"value": float(np.mean(shares)), "n": sum(len(part) for part in parts)}
+        subject = Subject(row["scope"], row["finding"])
+        parts = [group for finding, group in of_finding.items() if subject.covers(finding)]
+        if row["metric"] in POOLED and parts:
+            column = POOLED[row["metric"]]
+            level = 1.0 if row["metric"] == "empty_maps" else row["threshold"]
+            shares = [share_at_least(part[column].to_numpy(dtype=np.float64), level) for part in parts]
+            counts = {"n_pairs": sum(map(len, parts)), "n_splits": splits[_key(row)]}
+            findings = {"n_findings": len(parts) if subject.is_mean else pd.NA}
+            out[_key(row)] = {"value": float(np.mean(shares)), **counts, **findings, "reason": ""}
     return out
-
-
-def _belongs(finding: str, name: str) -> bool:
-    """Whether pairs of ``finding`` go into the row ``name``: a finding, ``mean`` or ``mean_without_<finding>``."""
-    if name.startswith(WITHOUT):
-        return name != WITHOUT + finding
-    return name in ("mean", finding)
 
 
 def _floor_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
     """Floors of each split once: they look at the truth only, so that all variants of a split have the same."""
-    once: dict[str, SplitResult] = {}
-    for result in results:
-        if result.metrics.get("floors"):
-            once.setdefault(result.split, result)
-    names = dict.fromkeys(name for result in once.values() for name in result.metrics["floors"])
+    once = once_a_split([result for result in results if result.metrics.get("floors")])
+    names = dict.fromkeys(name for result in once for name in result.metrics["floors"])
     out: list[TidyRow] = []
     for name in names:
         rows = [
             _tidy_row(result, "localization", scores, variant=name)
-            for result in once.values()
+            for result in once
             for scores in result.metrics["floors"].get(name) or []
         ]
-        pairs = _joined(result.floors[result.floors["floor"] == name] for result in once.values())
+        pairs = _joined(result.floors[result.floors["floor"] == name] for result in once)
         out += _with_summaries(rows, _pooled(rows, pairs))
     return out
 
@@ -204,10 +246,12 @@ def _lacks(count: Mapping[str, Any]) -> bool:
 
 def _summed(group: Sequence[SplitResult], metric: str, finding: str, numbers: Sequence[int | None]) -> list[TidyRow]:
     """Rows of counts, one a split where it is known, and their sum."""
+    about = {"metric": metric, "scope": "finding" if finding else "images", "finding": finding}
     rows = [
-        _tidy_row(result, "images", {"metric": metric, "finding": finding, "value": number, "n": number})
+        _tidy_row(result, "images", {**about, "value": number, "n_images": number})
         for result, number in zip(group, numbers, strict=True)
         if number is not None
     ]
-    total = sum(int(row["n"]) for row in rows)
-    return [*rows, rows[0] | {"split": "pooled", "value": float(total), "n": total}] if len(rows) > 1 else rows
+    total = sum(int(row["n_images"]) for row in rows)
+    summed = {"split": "pooled", "value": float(total), "n_images": total, "n_splits": len(rows)}
+    return [*rows, rows[0] | summed] if len(rows) > 1 else rows

@@ -41,8 +41,15 @@ LOCALIZATION = (
     "ham.scoring.truth",
 )
 DRAWING = ("ham.phantom.abnormalities", "ham.phantom.anatomy", "ham.phantom.drawing", "ham.phantom.radiograph")
-SHARES = ("ham.model.metrics", "ham.protocol", "ham.reporting.published", "ham.reporting.results")
-TABLES = (*SHARES, "ham.reporting.markdown_latex", "ham.reporting.result_tables", "ham.reporting.tables")
+RESULTS = ("ham.protocol", "ham.reporting.results", "ham.scoring.metric_rows")
+SHARES = (*RESULTS, "ham.model.metrics", "ham.reporting.numbers", "ham.reporting.published")
+TABLES = (
+    *SHARES,
+    "ham.reporting.image_counts",
+    "ham.reporting.markdown_latex",
+    "ham.reporting.result_tables",
+    "ham.reporting.tables",
+)
 
 # stage, as its rule is called: the modules that decide what it writes
 DECIDING: dict[str, tuple[str, ...]] = {
@@ -79,18 +86,18 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.scoring.classification",
         "ham.scoring.floors",
         "ham.scoring.localization",
+        "ham.scoring.metric_rows",
         "ham.scoring.run",
     ),
     "leakage": ("ham.boxes", "ham.datasets.dataset", "ham.scoring.leakage"),
     "table": TABLES,
-    "figures": (*SHARES, "ham.reporting.figures", "ham.reporting.result_tables", "ham.reporting.style"),
+    "figures": (*SHARES, "ham.reporting.figures", "ham.reporting.style"),
     "gallery": (
         *IMAGES,
+        *RESULTS,
         "ham.datasets.dataset",
         "ham.model.maps",
-        "ham.protocol",
         "ham.reporting.gallery",
-        "ham.reporting.results",
         "ham.reporting.style",
     ),
     "report_page": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from sklearn.metrics import roc_curve
 
 from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published
+from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, defined, metric_row
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Truth
 
@@ -32,26 +34,55 @@ def join_labels(truth: Truth, predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def metric_rows(table: pd.DataFrame, findings: tuple[str, ...], settings: ScoringSettings) -> list[dict[str, Any]]:
-    """AUC and accuracy of every finding, their means and abnormality's, as rows of metrics.json."""
+    """AUC, accuracy and majority rate of every finding and of abnormality, and their means, as rows of metrics.json.
+
+    All are over the images whose label is known. Where these have one class only, none of the three is defined: an
+    accuracy of 1 would say nothing. ``majority_rate`` is the accuracy of always giving the more frequent answer.
+    ``auc_published`` counts an undefined AUC as 0, ``accuracy_published`` counts findings of one class, as the release.
+    """
     out: list[dict[str, Any]] = []
-    values: dict[str, list[float]] = {"auc": [], "accuracy": []}
-
-    def add(metric: str, threshold: float | None, finding: str, value: float, n: int) -> None:
-        out.append({"metric": metric, "threshold": threshold, "finding": finding, "value": value, "n": n})
-
-    for finding in (*findings, "abnormality"):
-        labels, scores = table[f"label_{finding}"].to_numpy(float), table[f"probability_{finding}"].to_numpy(float)
-        known = int((~np.isnan(labels)).sum())
-        area, right = auc(labels, scores), accuracy(labels, scores, settings.probability)
-        add("auc", None, finding, area, known)
-        add("accuracy", settings.probability, finding, right, known)
-        if finding != "abnormality":
-            values["auc"].append(area)
-            values["accuracy"].append(right)
-    add("auc", None, "mean", mean_defined(np.array(values["auc"])), len(table))
-    add("auc_published", None, "mean", mean_published(np.array(values["auc"])), len(table))
-    add("accuracy", settings.probability, "mean", mean_defined(np.array(values["accuracy"])), len(table))
+    values: dict[str, dict[str, float]] = {"auc": {}, "accuracy": {}, "majority_rate": {}}
+    cut = {"auc": None, "accuracy": settings.probability, "majority_rate": None}
+    published: list[float] = []
+    for subject in (*map(Subject.of_finding, findings), ABNORMALITY):
+        labels = table[f"label_{subject.finding}"].to_numpy(float)
+        scores = table[f"probability_{subject.finding}"].to_numpy(float)
+        positive, known = int((labels == 1).sum()), int((~np.isnan(labels)).sum())
+        reason = _explain_undefined(positive, known)
+        right = accuracy(labels, scores, settings.probability)
+        found = {
+            "auc": auc(labels, scores),
+            "accuracy": math.nan if reason else right,
+            "majority_rate": math.nan if reason else max(positive, known - positive) / known,
+        }
+        counts = {"n_images": known, "n_positive": positive}
+        out += [metric_row(metric, cut[metric], subject, value, reason, **counts) for metric, value in found.items()]
+        if subject.scope == "finding":
+            published.append(right)
+            for metric, value in found.items():
+                values[metric][subject.finding] = value
+    known = int((~np.isnan(table[[f"label_{name}" for name in findings]].to_numpy(float))).any(axis=1).sum())
+    for metric, of_findings in values.items():
+        mean, members = mean_defined(np.array(list(of_findings.values()))), defined(of_findings)
+        reason = "undefined for every finding"
+        out.append(metric_row(metric, cut[metric], MEAN, mean, reason, n_images=known, findings=members))
+    means = {
+        "auc_published": mean_published(np.array(list(values["auc"].values()))),
+        "accuracy_published": mean_defined(np.array(published)),
+    }
+    for metric, mean in means.items():
+        level = cut[metric.removesuffix("_published")]
+        out.append(metric_row(metric, level, MEAN, mean, "no label known", n_images=known, findings=list(findings)))
     return out
+
+
+def _explain_undefined(positive: int, known: int) -> str:
+    """Why nothing can be told apart among ``known`` images of which ``positive`` have it; empty where it can."""
+    if known == 0:
+        return "no label known"
+    if positive == 0:
+        return "no image has it"
+    return "every image has it" if positive == known else ""
 
 
 def roc_curves(table: pd.DataFrame, findings: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:

@@ -1,6 +1,6 @@
 """What training, and the choice of the checkpoint, have seen of the images and patients that are tested.
 
-``leakage.csv`` has a row an experiment, variant, split and kind:
+``tables/leakage/<experiment>.csv`` has a row a variant, split and kind:
 
 ==================================  ====================================================================================
 kind                                classification: tested on the list ``test``; localization: on ``test_boxes``
@@ -43,14 +43,14 @@ COLUMNS = (
 
 
 def write_leakage(dataset_folder: Path, splits: Sequence[Mapping[str, Any]], output: Path) -> None:
-    """Write ``leakage.csv`` of these splits (``Configuration.runs``)."""
+    """Write the audit of these splits, which are of one experiment (``Configuration.runs``)."""
     table = pd.DataFrame(audit(Dataset.open(dataset_folder), splits), columns=list(COLUMNS))
     table["chosen_on_test"] = table["chosen_on_test"].astype("Int64")
     write_text(output, table.to_csv(index=False, lineterminator="\n"))
 
 
 def audit(dataset: Dataset, splits: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of ``leakage.csv``: of each split ``experiment``, ``split``, ``lists`` by role (train, validation,
+    """The rows of the audit: of each split ``experiment``, ``split``, ``lists`` by role (train, validation,
     validation_boxes, test, test_boxes) and ``checkpoints`` by variant are given. DataError where a list is not there.
     """
     patients = dict(zip(dataset.table.index, dataset.table["patient"], strict=True))

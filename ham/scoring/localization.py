@@ -12,9 +12,11 @@ import torch
 from ham.model.map_file import MapReader
 from ham.model.maps import RegionRule, predicted_regions
 from ham.model.metrics import SHARE_OF, Overlap, mean_defined, mean_published, overlap, share_at_least
+from ham.scoring.metric_rows import MEAN, Subject, defined, list_names, metric_row
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair
 
+NO_PAIR = "no pair of image and finding"
 AT_ONCE = 64  # pairs whose full-size regions are in memory together
 
 
@@ -51,28 +53,43 @@ def pair_table(pairs: Sequence[Pair], found: Overlap, predictions: pd.DataFrame)
 def metric_rows(
     table: pd.DataFrame, findings: Sequence[str], boxed_findings: Sequence[str], settings: ScoringSettings
 ) -> list[dict[str, Any]]:
-    """T(IoU) and T(IoR) at every threshold of every finding and their means, from columns finding, iou, ior.
+    """T(IoU) and T(IoR) at every threshold of every finding and their means, from columns finding, iou, ior, empty;
+    and ``empty_maps``, the share of pairs whose region has no pixel.
 
-    ``t_iou`` and ``t_ior`` are means over the findings that have boxes; ``t_iou_published`` and ``t_ior_published``
-    over all ``findings``, those without boxes counting 0, as the release's means that choose its checkpoints.
+    ``t_iou``, ``t_ior`` and ``empty_maps`` are means over the findings that have pairs; ``t_iou_published`` and
+    ``t_ior_published`` over all ``findings``, those without counting 0, as the release's means that choose its
+    checkpoints.
     """
+    pairs = {finding: table[table["finding"] == finding] for finding in boxed_findings}
+    means = [MEAN, *(Subject.without(finding) for finding in boxed_findings if finding == settings.leave_out)]
     out: list[dict[str, Any]] = []
 
-    def add(metric: str, threshold: float, finding: str, value: float, n: int) -> None:
-        out.append({"metric": metric, "threshold": threshold, "finding": finding, "value": value, "n": n})
+    def add(metric: str, threshold: float | None, values: dict[str, float]) -> None:
+        for finding, value in values.items():
+            subject = Subject.of_finding(finding)
+            out.append(metric_row(metric, threshold, subject, value, NO_PAIR, n_pairs=len(pairs[finding])))
+        for subject in means:
+            members = [finding for finding in defined(values) if subject.covers(finding)]
+            mean = mean_defined(np.array([values[finding] for finding in members]))
+            count = sum(len(pairs[finding]) for finding in members)
+            out.append(metric_row(metric, threshold, subject, mean, NO_PAIR, n_pairs=count, findings=members))
 
     for metric, thresholds in (("t_iou", settings.t_iou), ("t_ior", settings.t_ior)):
         for threshold in thresholds:
-            shares = dict.fromkeys(findings, float("nan"))
-            for finding in boxed_findings:
-                values = table.loc[table["finding"] == finding, SHARE_OF[metric]].to_numpy()
-                shares[finding] = share_at_least(values, threshold)
-                add(metric, threshold, finding, shares[finding], len(values))
-            every = np.array(list(shares.values()))
-            add(metric, threshold, "mean", mean_defined(every), len(table))
-            add(f"{metric}_published", threshold, "mean", mean_published(every), len(table))
-            if settings.leave_out in boxed_findings:
-                rest = np.array([share for finding, share in shares.items() if finding != settings.leave_out])
-                pairs = int((table["finding"] != settings.leave_out).sum())
-                add(metric, threshold, f"mean_without_{settings.leave_out}", mean_defined(rest), pairs)
+            shares = {name: share_at_least(of[SHARE_OF[metric]].to_numpy(), threshold) for name, of in pairs.items()}
+            add(metric, threshold, shares)
+            every = np.array([shares.get(finding, float("nan")) for finding in findings])
+            mean = mean_published(every)
+            out.append(
+                metric_row(f"{metric}_published", threshold, MEAN, mean, n_pairs=len(table), findings=list(findings))
+            )
+    add("empty_maps", None, {name: share_at_least(of["empty"].to_numpy(), 1) for name, of in pairs.items()})
     return out
+
+
+def describe_empty(table: pd.DataFrame) -> str | None:
+    """One line where all regions, or all of a finding, have no pixel; None where there is none such."""
+    if len(table) and table["empty"].all():
+        return f"all {len(table)} predicted regions are empty: T(IoU) and T(IoR) of 0 say that nothing was predicted"
+    names = [str(name) for name, pairs in table.groupby("finding", sort=False) if pairs["empty"].all()]
+    return f"all predicted regions of {list_names(names)} are empty" if names else None

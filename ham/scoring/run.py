@@ -92,6 +92,8 @@ def score(
     write_json(output / "curves.json", {"roc": classification.roc_curves(tables.classification, truth.findings)})
     write_json(output / "metrics.json", metrics)
     log.info("%d images and %d pairs scored", len(truth.images), len(truth.pairs))
+    if empty := localization.describe_empty(tables.localization):
+        log.warning(empty)
 
 
 def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule: RegionRule) -> Tables:
@@ -151,6 +153,7 @@ def _floor_table(name: str, pairs: Sequence[Pair], found: Overlap) -> pd.DataFra
             "finding": [pair.finding for pair in pairs],
             "iou": found.iou,
             "ior": found.ior,
+            "empty": (found.predicted_area == 0).astype(int),
         }
     )
 

@@ -13,6 +13,10 @@ import pandas as pd
 from PIL import Image
 
 from ham.datasets import writer
+from ham.runtime.files import write_json
+from ham.scoring import localization
+from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, metric_row
+from ham.scoring.settings import ScoringSettings
 
 BOXED = ("Atelectasis", "Cardiomegaly", "Pleural_Thickening", "<script>alert('x')</script>")
 FINDINGS = (*BOXED, "Hernia & 50% $x$")
@@ -34,21 +38,13 @@ def rows(path: Path, names: Sequence[str], lines: Sequence[Sequence[Any]]) -> No
         writer.writerows(lines)
 
 
-def localization_rows(values: dict[str, dict[str, np.ndarray]]) -> list[dict[str, Any]]:
-    """Metric rows from {finding: {"iou": array, "ior": array}}."""
-    out: list[dict[str, Any]] = []
-    for metric, column, levels in (("t_iou", "iou", T_IOU), ("t_ior", "ior", T_IOR)):
-        for level in levels:
-            shares = {finding: float((value[column] >= level).mean()) for finding, value in values.items()}
-            counts = {finding: len(value[column]) for finding, value in values.items()}
-            named = {finding: (shares[finding], counts[finding]) for finding in shares}
-            named["mean"] = float(np.mean(list(shares.values()))), sum(counts.values())
-            rest = [finding for finding in shares if finding != "Cardiomegaly"]
-            named["mean_without_Cardiomegaly"] = float(np.mean([shares[f] for f in rest])), sum(counts[f] for f in rest)
-            out += [
-                {"metric": metric, "threshold": level, "finding": f, "value": v, "n": n} for f, (v, n) in named.items()
-            ]
-    return out
+def localization_rows(values: dict[str, dict[str, np.ndarray]], left_out: str = "Cardiomegaly") -> list[dict[str, Any]]:
+    """Metric rows from {finding: {"iou": array, "ior": array}}; an overlap of 0 is of an empty region."""
+    table = pd.concat(
+        [pd.DataFrame({"finding": finding, "iou": v["iou"], "ior": v["ior"]}) for finding, v in values.items()]
+    )
+    settings = ScoringSettings(t_iou=T_IOU, t_ior=T_IOR, leave_out=left_out)
+    return localization.metric_rows(table.assign(empty=table["iou"] == 0), list(values), list(values), settings)
 
 
 def roc(rng: np.random.Generator, strength: float) -> tuple[dict[str, list[float]], float]:
@@ -72,6 +68,7 @@ def write_split(
     epochs: int = 4,
     listed: int | None = None,
     dataset: str = "phantom",
+    published: str | None = None,
 ) -> Path:
     """The result folder ``…/<experiment>/<variant>/<split>`` of one split, ``pairs`` pairs a boxed finding."""
     folder.mkdir(parents=True)
@@ -80,17 +77,14 @@ def write_split(
     areas, curves = {}, {}
     for finding in (*findings, "abnormality"):
         curves[finding], areas[finding] = roc(rng, rng.uniform(0.8, 2.0))
-    classification = [
-        {"metric": metric, "threshold": None, "finding": f, "value": a, "n": len(images)}
-        for metric, f, a in [
-            *(("auc", finding, area) for finding, area in areas.items()),
-            *((metric, "mean", float(np.mean([areas[f] for f in findings]))) for metric in ("auc", "auc_published")),
-        ]
-    ]
-    classification += [
-        {"metric": "accuracy", "threshold": 0.5, "finding": f, "value": 0.9, "n": len(images)}
-        for f in (*findings, "mean", "abnormality")
-    ]
+    counts = {"n_images": len(images), "n_positive": 12}
+    subjects = [*map(Subject.of_finding, findings), ABNORMALITY]
+    classification = [metric_row("auc", None, s, areas[s.finding], **counts) for s in subjects]
+    classification += [metric_row("accuracy", 0.5, s, 0.9, **counts) for s in subjects]
+    classification += [metric_row("majority_rate", None, s, 0.8, **counts) for s in subjects]
+    mean, of = float(np.mean([areas[f] for f in findings])), {"n_images": len(images), "findings": list(findings)}
+    classification += [metric_row(metric, None, MEAN, mean, **of) for metric in ("auc", "auc_published")]
+    classification += [metric_row("accuracy", 0.5, MEAN, 0.9, **of), metric_row("majority_rate", None, MEAN, 0.8, **of)]
     chosen = {f: sorted(rng.choice(len(images), size=pairs, replace=False).tolist()) for f in boxed}
 
     def draw(level: float) -> dict[str, dict[str, np.ndarray]]:
@@ -100,7 +94,18 @@ def write_split(
 
     ours = draw(strength)
     lines = [
-        (images[i], images[i][:8], f, 1, ours[f]["iou"][k], ours[f]["ior"][k], 900, 1000, 0, rng.uniform())
+        (
+            images[i],
+            images[i][:8],
+            f,
+            1,
+            ours[f]["iou"][k],
+            ours[f]["ior"][k],
+            900,
+            1000,
+            int(ours[f]["iou"][k] == 0),
+            rng.uniform(),
+        )
         for f in boxed
         for k, i in enumerate(chosen[f])
     ]
@@ -108,16 +113,16 @@ def write_split(
     rows(folder / "localization.csv", names, lines)
     others = {name: draw(FLOORS[name]) for name in floors}
     floor_lines = [
-        (name, images[i], images[i][:8], f, values[f]["iou"][k], values[f]["ior"][k])
+        (name, images[i], images[i][:8], f, values[f]["iou"][k], values[f]["ior"][k], int(values[f]["iou"][k] == 0))
         for name, values in others.items()
         for f in boxed
         for k, i in enumerate(chosen[f])
     ]
-    rows(folder / "floors.csv", ("floor", "image", "patient", "finding", "iou", "ior"), floor_lines)
+    rows(folder / "floors.csv", ("floor", "image", "patient", "finding", "iou", "ior", "empty"), floor_lines)
     write_maps(folder / "maps.npz", images, chosen, rng)
     write_history(folder / "history.csv", epochs, rng)
     metrics = {
-        "dataset": dataset, "experiment": experiment, "variant": variant, "split": split,
+        "dataset": dataset, "published": published, "experiment": experiment, "variant": variant, "split": split,
         "digests": {"images.csv": "ab" * 32, "localization.csv": f"{seed:064x}"},
         "counts": {
             "listed": len(images) if listed is None else listed, "present": len(images), "images": len(images),
@@ -138,7 +143,7 @@ def write_split(
         "validation_images": len(images), "parameters": 13_000_000,
     }  # fmt: skip
     (folder / "curves.json").write_text(json.dumps({"roc": curves}))
-    (folder / "metrics.json").write_text(json.dumps(metrics, indent=1))
+    write_json(folder / "metrics.json", metrics)
     (folder / "run.json").write_text(json.dumps(run, indent=1))
     return folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import statistics
 from collections.abc import Callable
@@ -12,9 +13,13 @@ import pandas as pd
 import pytest
 
 from ham.errors import DataError
-from ham.reporting import published, result_tables, tables
+from ham.reporting import image_counts, published, result_tables, tables
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
+from ham.runtime.files import write_json
+from ham.scoring import localization
+from ham.scoring.metric_rows import Subject, metric_row
+from ham.scoring.settings import ScoringSettings
 
 SETTINGS = ReportingSettings()
 Make = Callable[..., Path]
@@ -28,24 +33,26 @@ def pick(table: pd.DataFrame, **wanted: object) -> pd.Series:
     return table.iloc[0]
 
 
-def set_scores(folder: Path, pairs: dict[str, list[float]], auc: float | None) -> None:
-    """Replace a split's scores: IoU of its pairs, and the AUC of one finding."""
-    lines = [
-        {"image": f"{i}.png", "patient": "1", "finding": f, "boxes": 1, "iou": v, "ior": v, "score": 0.5}
-        for f, values in pairs.items()
-        for i, v in enumerate(values)
-    ]
-    pd.DataFrame(lines).to_csv(folder / "localization.csv", index=False)
+def set_scores(
+    folder: Path, pairs: dict[str, list[float]], auc: float | None, findings: tuple[str, ...] = ("Mass", "Nodule")
+) -> None:
+    """Replace a split's scores: IoU of its pairs (0: an empty region), and the AUC of one finding."""
+    table = pd.DataFrame(
+        [
+            {"image": f"{i}.png", "patient": "1", "finding": f, "boxes": 1, "iou": v, "ior": v, "score": 0.5}
+            for f, values in pairs.items()
+            for i, v in enumerate(values)
+        ]
+    )
+    table["empty"] = (table["iou"] == 0).astype(int)
+    table.to_csv(folder / "localization.csv", index=False)
     metrics = json.loads((folder / "metrics.json").read_text())
-    share = {f: sum(v >= 0.3 for v in values) / len(values) for f, values in pairs.items()}
-    rows = [{"finding": f, "value": share[f], "n": len(pairs[f])} for f in pairs]
-    count = sum(map(len, pairs.values()))
-    rows.append({"finding": "mean", "value": sum(share.values()) / len(share), "n": count})
-    rows.append({"finding": "mean_without_Mass", "value": share["Nodule"], "n": len(pairs["Nodule"])})
-    metrics["localization"] = [{"metric": "t_iou", "threshold": 0.3, **row} for row in rows]
-    metrics["classification"] = [{"metric": "auc", "threshold": None, "finding": "Mass", "value": auc, "n": 9}]
+    settings = ScoringSettings(t_iou=(0.3,), t_ior=(0.5,), leave_out="Mass")
+    metrics["localization"] = localization.metric_rows(table, findings, findings, settings)
+    value, mass = math.nan if auc is None else auc, Subject.of_finding("Mass")
+    metrics["classification"] = [metric_row("auc", None, mass, value, "no image has it", n_images=9, n_positive=4)]
     metrics["floors"] = {}
-    (folder / "metrics.json").write_text(json.dumps(metrics))
+    write_json(folder / "metrics.json", metrics)
 
 
 def test_mean_sd_and_pooled_equal_a_calculation_by_hand(make_split: Make) -> None:
@@ -65,9 +72,13 @@ def test_mean_sd_and_pooled_equal_a_calculation_by_hand(make_split: Make) -> Non
     assert value("pooled", "Nodule") == pytest.approx(1 / 2)
     assert value("pooled", "mean") == pytest.approx((4 / 6 + 1 / 2) / 2)
     assert value("pooled", "mean_without_Mass") == pytest.approx(1 / 2)
-    assert pick(table, split="pooled", finding="mean", metric="t_iou")["n"] == 8
-    assert pick(table, split="pooled", finding="mean_without_Mass", metric="t_iou")["n"] == 2
-    assert pick(table, split="mean", finding="Mass", metric="t_iou")["n"] == 2
+    assert pick(table, split="pooled", finding="mean", metric="t_iou")["n_pairs"] == 8
+    assert pick(table, split="pooled", finding="mean_without_Mass", metric="t_iou")["n_pairs"] == 2
+    assert pick(table, split="mean", finding="Mass", metric="t_iou")["n_splits"] == 2
+    assert pick(table, split="mean", finding="Mass", metric="t_iou")["n_pairs"] == 6
+    assert pick(table, split="fold2", finding="Mass", metric="t_iou")["n_splits"] == 1
+    assert value("mean", "Nodule", "empty_maps") == 0.5  # the only pair of fold2 is empty
+    assert value("pooled", "mean", "empty_maps") == (0 / 6 + 1 / 2) / 2
     assert value("mean", "Mass", "auc") == pytest.approx(0.75)
     assert value("sd", "Mass", "auc") == pytest.approx(0.1 / 2**0.5)
 
@@ -80,7 +91,7 @@ def test_auc_is_not_pooled_and_an_undefined_one_is_left_out_of_the_mean(make_spl
     auc_rows = table[table["metric"] == "auc"]
     assert set(auc_rows["split"]) == {"fold1", "fold2", "fold3", "mean", "sd"}
     mean = pick(auc_rows, split="mean")
-    assert (mean["value"], mean["n"]) == (pytest.approx(0.7), 2)
+    assert (mean["value"], mean["n_splits"]) == (pytest.approx(0.7), 2)
     assert pd.isna(pick(auc_rows, split="fold2")["value"])
 
 
@@ -159,13 +170,13 @@ def test_absent_images_are_counted_by_finding_and_only_then(make_split: Make, tm
         (folder / "metrics.json").write_text(json.dumps(metrics))
     tables.write_tables(splits, tmp_path / "x.csv", SETTINGS)
     table = tables.read_table(tmp_path / "x.csv")
-    assert pick(table, kind="images", metric="listed", finding="Cardiomegaly", split="fold1")["n"] == 20
-    assert set(table.loc[(table["kind"] == "images") & (table["finding"] != ""), "finding"]) == {"Cardiomegaly"}
+    assert pick(table, kind="images", metric="listed", finding="Cardiomegaly", split="fold1")["n_images"] == 20
+    assert set(table.loc[(table["kind"] == "images") & (table["scope"] == "finding"), "finding"]) == {"Cardiomegaly"}
     (shown,) = (
         shown for shown in result_tables.build_tables(table, SETTINGS) if shown.title.startswith("Test images present")
     )
     assert [(row.label, row.cells) for row in shown.rows] == [("Cardiomegaly", ["24 of 32", "12 of 14"])]
-    assert result_tables.images_line(table).startswith("Test images present: 24 of 24")
+    assert image_counts.images_line(table).startswith("Test images present: 24 of 24")
 
 
 def test_names_are_escaped_in_markdown_and_latex(five_folds: list[Path], tmp_path: Path) -> None:
@@ -184,17 +195,18 @@ def test_names_are_escaped_in_markdown_and_latex(five_folds: list[Path], tmp_pat
 
 def test_published_numbers_stand_beside_nih_only(make_split: Make, tmp_path: Path) -> None:
     options = {"findings": ("Mass", "Nodule"), "boxed": ("Mass", "Nodule")}
-    for key, shown in (("nih", True), ("nih-sample", True), ("phantom", False), ("nihilism", False)):
-        tables.write_tables([make_split(dataset=key, **options)], tmp_path / f"{key}.csv", SETTINGS)
+    # what the description says decides, not what the data set is called
+    for key, said in (("nih", "nih"), ("mine", "nih"), ("nih-lookalike", None), ("phantom", None)):
+        tables.write_tables([make_split(dataset=key, published=said, **options)], tmp_path / f"{key}.csv", SETTINGS)
         text = (tmp_path / f"{key}.md").read_text()
-        assert ("Wang et al. 2017" in text) is shown, key
-        assert ("Published rows come from other protocols" in text) is shown
+        assert ("Wang et al. 2017" in text) is (said is not None), key
+        assert ("Published rows come from other protocols" in text) is (said is not None)
     line = next(
         x for x in (tmp_path / "nih.md").read_text().splitlines() if x.startswith("| Wang et al. 2017, ChestX-ray8")
     )
     assert f"{(0.4 + 0.1392) / 2:.3f}" in line  # T(IoU) at .1: mean of Mass and Nodule
     without = ReportingSettings(published=False)
-    tables.write_tables([make_split("fold2", dataset="nih", **options)], tmp_path / "off.csv", without)
+    tables.write_tables([make_split("fold2", dataset="nih", published="nih", **options)], tmp_path / "off.csv", without)
     assert "Wang" not in (tmp_path / "off.md").read_text()
 
 
@@ -250,8 +262,108 @@ def test_without_a_finding_left_out_there_is_one_mean(make_split: Make) -> None:
         if t.title.startswith("T(IoU), mean")
     )
     assert {group for group, _ in summary.columns} == {"mean of 2"}
+    assert [name for _, name in summary.columns] == ["0.1", "0.3", "0.5", "0.7", "empty maps"]
 
 
 def test_what_the_location_prior_knows_is_said(make_split: Make, tmp_path: Path) -> None:
     tables.write_tables([make_split()], tmp_path / "x.csv", SETTINGS)
     assert "The location prior is made from training boxes." in (tmp_path / "x.md").read_text()
+
+
+def table_called(title: str, table: pd.DataFrame) -> result_tables.Table:
+    """The one table of that title."""
+    (found,) = [shown for shown in result_tables.build_tables(table, SETTINGS) if shown.title == title]
+    return found
+
+
+def test_a_mean_over_other_findings_in_each_split_is_blank_and_says_so(make_split: Make) -> None:
+    one, two = make_split("fold1"), make_split("fold2")
+    set_scores(one, {"Mass": [0.5], "Nodule": [0.5, 0.1]}, 0.8)
+    set_scores(two, {"Mass": [0.1, 0.5, 0.1]}, 0.7)
+    table = tables.tidy(read_results([one, two]))
+    of_mean = {"metric": "t_iou", "scope": "mean", "variant": "ham"}
+    # fold1: (1 + 1/2) / 2 over Mass and Nodule, fold2: 1/3 over Mass alone: no number is their mean
+    assert [pick(table, split=split, **of_mean)["value"] for split in ("fold1", "fold2")] == [
+        0.75,
+        pytest.approx(1 / 3),
+    ]
+    assert [pick(table, split=split, **of_mean)["n_findings"] for split in ("fold1", "fold2")] == [2, 1]
+    for split in ("mean", "sd"):
+        row = pick(table, split=split, **of_mean)
+        assert pd.isna(row["value"])
+        assert row["reason"] == "not over the same findings in each split: fold2 without Nodule"
+    # all pairs together have both: (2/4 + 1/2) / 2
+    pooled = pick(table, split="pooled", **of_mean)
+    assert (pooled["value"], pooled["n_findings"], pooled["n_splits"]) == (0.5, 2, 2)
+    assert pick(table, split="mean", metric="t_iou", finding="Mass")["value"] == pytest.approx((1 + 1 / 3) / 2)
+    nodule = pick(table, split="mean", metric="t_iou", finding="Nodule")
+    assert (nodule["value"], nodule["n_splits"]) == (0.5, 1)
+    shown = table_called("T(IoU), mean over findings", table)
+    assert shown.rows[0].cells[0] == "–"
+    assert "No mean over the splits: not over the same findings in each split: fold2 without Nodule." in shown.notes
+    by_split = table_called("T(IoU) of each split, ham", table)
+    assert [row.cells[0] for row in by_split.rows] == ["0.750", "0.333 (1 of 2)", "–", "–", "0.500"]
+    finding = table_called("T(IoU) of each finding", table)
+    assert finding.rows[1].cells[:2] == ["0.667 ± 0.471", "0.500 (1 of 2)"]
+
+
+def test_a_finding_without_pairs_is_named_and_not_counted(make_split: Make) -> None:
+    split = make_split()
+    set_scores(split, {"Mass": [0.5], "Nodule": [0.1]}, 0.8, ("Mass", "Nodule", "Hernia"))
+    shown = table_called("T(IoU), mean over findings", tables.tidy(read_results([split])))
+    assert [group for group, _ in shown.columns] == ["mean of 2"] * 2 + ["mean of 1 without Mass"] * 2
+    assert "Hernia has no pair of image and finding here and is in no mean." in shown.notes
+
+
+def test_a_variant_that_lacks_a_split_says_so_in_every_row(make_split: Make) -> None:
+    whole = [make_split(f"fold{i}", seed=i, listed=20) for i in (1, 2, 3)]
+    part = [make_split(f"fold{i}", variant="part", seed=i, listed=20) for i in (2, 3)]
+    single = make_split("fold1", variant="single", seed=1, listed=20)
+    # the variant that lacks a split stands first: nothing may be counted from it alone
+    table = tables.tidy(read_results([*part, *whole, single]))
+    rows = table[(table["split"] == "mean") & (table["metric"] == "t_iou") & (table["scope"] == "mean")]
+    assert {(row.variant, row.n_splits) for row in rows.itertuples()} == {
+        ("part", 2), ("ham", 3), ("location-prior", 3), ("random-map", 3), ("whole-image", 3)
+    }  # fmt: skip
+    shown = table_called("T(IoU), mean over findings", table)
+    labels = ["part (2 of 3 splits)", "ham", "single (fold1 only)", "location prior", "random map", "whole image"]
+    assert [row.label for row in shown.rows] == labels
+    assert [row.whole for row in shown.rows] == [False, True, False, True, True, True]
+    assert "over the splits that a row has, 3 unless it says fewer" in shown.caption
+    assert "72 pairs of image and finding" in shown.caption  # 3 splits, 4 findings, 6 pairs each
+    assert "Test images present: 36 of 60" in shown.caption
+    own = pick(table, variant="single", split="fold1", metric="t_iou", threshold=0.3, scope="mean")["value"]
+    assert shown.rows[2].cells[1] == f"{own:.3f}"
+    assert [row.label for row in table_called("AUC, part", table).rows] == ["fold2", "fold3", "mean", "sd"]
+
+
+def test_variants_stand_as_given_and_splits_as_people_count(make_split: Make) -> None:
+    names = ("fold10", "fold9", "fold1")
+    results = read_results([make_split(split, variant=v) for v in ("zeta", "alpha") for split in names])
+    assert [(result.variant, result.split) for result in results] == [
+        (variant, split) for variant in ("zeta", "alpha") for split in ("fold1", "fold9", "fold10")
+    ]
+    table = tables.tidy(results)
+    assert [row.label for row in table_called("T(IoU), mean over findings", table).rows][:2] == ["zeta", "alpha"]
+    assert [row.label for row in table_called("AUC, zeta", table).rows][:3] == ["fold1", "fold9", "fold10"]
+
+
+def test_findings_that_are_named_like_means_are_findings(make_split: Make, tmp_path: Path) -> None:
+    names = ("Mass", "mean_without_Mass", "mean")
+    split = make_split(findings=names, boxed=names)
+    set_scores(split, {"Mass": [0.5], "mean_without_Mass": [0.1], "mean": [0.1]}, 0.8, names)
+    tables.write_tables([split], tmp_path / "x.csv", SETTINGS)
+    table = tables.read_table(tmp_path / "x.csv")
+    shown = table_called("T(IoU) of each finding", table)
+    assert [name for _, name in shown.columns] == [*names, "mean of 3", "mean of 2 without Mass"]
+    assert shown.rows[1].cells == ["1.000", "0.000", "0.000", "0.333", "0.000"]
+
+
+def test_a_split_that_an_older_version_scored_is_named(make_split: Make) -> None:
+    split = make_split()
+    metrics = json.loads((split / "metrics.json").read_text())
+    for row in metrics["localization"]:
+        del row["scope"]
+    (split / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(DataError, match="older version of ham; score this split again"):
+        read_results([split])

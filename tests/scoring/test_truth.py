@@ -39,7 +39,7 @@ def dataset(tmp_path: Path) -> Dataset:
         key="small", name="Small", source="nih", findings=("Mass", "Hernia"), boxed_findings=("Mass",), box_grid=8,
         table=table, boxes={"c/1": {"Mass": [LEFT_HALF, [6, 0, 2, 2]]}, "a2": {"Mass": [LEFT_HALF]}},
         lists={"test": ["c/1", "a1", "b1", "a2"], "boxes": ["a2", "c/1"]}, missing=["a2"], partial=True, problems=[],
-        sources=[], pictures="0" * 64, licence="none", attribution="nobody",
+        sources=[], image_digest="0" * 64, licence="none", attribution="nobody",
     )  # fmt: skip
     write_dataset(tmp_path / "Small", content)
     return Dataset.open(tmp_path / "Small")
@@ -108,7 +108,7 @@ def test_any_truth_is_scored_alike(tmp_path: Path) -> None:
     rows = make_metrics(truth, tables, ScoringSettings())
     found = {(row["metric"], row["threshold"], row["finding"]): row["value"] for row in rows["localization"]}
     assert [found["t_iou", threshold, "Mass"] for threshold in (0.3, 0.4)] == [1, 0]
-    known = {(row["metric"], row["finding"]): row["n"] for row in rows["classification"]}
+    known = {(row["metric"], row["finding"]): row["n_images"] for row in rows["classification"]}
     assert known["accuracy", "Mass"] == 1  # b1 is unknown
 
 

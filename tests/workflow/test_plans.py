@@ -24,9 +24,17 @@ def test_the_paper_is_twelve_trainings(paper: Checkout) -> None:
     found = paper.planned()
     assert (found["train"], found["predict"], found["score"]) == (12, 12, 12)
     assert (found["fetch_archive"], found["unpack"], found["convert"], found["table"]) == (12, 12, 1, 4)
-    assert found["leakage"] == 1
+    assert found["leakage"] == 4  # an audit an experiment
     assert "refine" not in found
     assert "draw_phantom" not in found
+
+
+def test_each_experiment_has_an_audit_of_its_own(paper: Checkout) -> None:
+    """Fewer experiments asked for do not overwrite the audit of the others."""
+    done = paper.snakemake("tables", "-n", "--config", "experiments=[localization-without-boxes]")
+    assert "tables/leakage/localization-without-boxes.csv" in done.stdout
+    assert "tables/leakage/localization-5fold.csv" not in done.stdout
+    assert "leakage.csv" not in done.stdout
 
 
 def test_one_fold_is_one_training(paper: Checkout) -> None:

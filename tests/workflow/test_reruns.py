@@ -18,7 +18,7 @@ def test_a_finished_run_has_everything_and_nothing_to_do(finished: Checkout) -> 
         "report.html",
         "tables/localization-5fold.csv",
         "tables/localization-5fold.tex",
-        "tables/leakage.csv",
+        "tables/leakage/localization-5fold.csv",
         "figures/localization-5fold-t-iou.svg",
         "gallery/localization-5fold/ham.png",
         "localization-5fold/ham/fold2/maps.npz",

@@ -10,6 +10,7 @@ sys.path.insert(0, str(ROOT))
 from ham import config as configuration
 from ham import precedence
 from ham.errors import HamError
+from ham.plans import result_plan, result_plans, training_plan
 from ham.runtime.file_digests import FileDigests, look_at_folder
 from ham.runtime.provenance import files_digest
 from ham.runtime.stages import digest
@@ -51,7 +52,6 @@ TRAINING_FILES = ("model.safetensors", "history.csv", "run.json", *CHECKPOINTS)
 SCORES = ("metrics.json", "classification.csv", "localization.csv", "floors.csv", "curves.json")
 RESULT_FILES = ("predictions.csv", "maps.npz", *SCORES)
 BOXES_FILE = "Annotations/BBoxes.json"
-LEAKAGE = f"results/{CONFIG.dataset}/tables/leakage.csv"
 SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
 
 
@@ -78,13 +78,6 @@ def lists(*roles):
 def training_settings(wildcards):
     """Params of a training: plain values in a fixed order."""
     return CONFIG.training_settings(wildcards.experiment, wildcards.variant).plain()
-
-
-def training_plan(wildcards):
-    """Params of what follows a training: results of other settings are never up to date, even where a training that was
-    to replace them has failed and Snakemake deleted its model."""
-    experiment(wildcards)
-    return CONFIG.training_plan(wildcards.experiment, wildcards.variant, wildcards.split)
 
 
 def refined_boxes(wildcards):
@@ -148,11 +141,13 @@ def of_variant(*files):
 
 
 def products(kind):
-    """Tables, figures or galleries of the experiments that have a split to show."""
+    """Tables, leakage audits, figures or galleries of the experiments that have a split to show."""
     base = f"results/{CONFIG.dataset}"
     experiments = [name for name in CONFIG.experiments if of_splits("metrics.json", [name])]
     if kind == "tables":
         return [f"{base}/tables/{name}.{form}" for name in experiments for form in ("csv", "md", "tex")]
+    if kind == "leakage":
+        return [f"{base}/tables/leakage/{name}.csv" for name in experiments]
     if kind == "figures":
         return [
             f"{base}/figures/{name}-{figure}.{form}"

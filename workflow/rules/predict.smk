@@ -19,7 +19,7 @@ rule predict:
     params:
         settings=CONFIG.prediction.plain(),
         lists=lists("test", "test_boxes"),
-        training=training_plan,
+        training=lambda wildcards: training_plan(CONFIG, wildcards.experiment, wildcards.variant, wildcards.split),
         code=digest("predict"),
     message:
         "Testing {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"

@@ -19,7 +19,8 @@ rule table:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        plans=lambda wildcards: CONFIG.result_plans([wildcards.experiment]),
+        plans=lambda wildcards: result_plans(CONFIG, [wildcards.experiment], CONFIG.variants),
+        order=list(CONFIG.variants),  # inputs are compared as a set
         code=digest("table"),
         shipped=SHIPPED,
     message:
@@ -33,20 +34,20 @@ rule leakage:
         dataset=f"{FOLDER}/dataset.json",
     output:
         csv=report(
-            "results/{dataset}/tables/leakage.csv",
+            "results/{dataset}/tables/leakage/{experiment}.csv",
             caption="../report/leakage.rst",
             category="Tables",
-            labels={"experiment": "leakage audit"},
+            labels={"experiment": "leakage audit of {experiment}"},
         ),
     log:
-        "results/{dataset}/logs/leakage.log",
+        "results/{dataset}/logs/leakage/{experiment}.log",
     conda:
         "../../envs/environment.yaml"
     params:
-        splits=CONFIG.runs(),
+        splits=lambda wildcards: CONFIG.runs(wildcards.experiment),
         code=digest("leakage"),
     message:
-        "Counting what training has seen of the test images of {wildcards.dataset}"
+        "Counting what training has seen of the test images of {wildcards.experiment}"
     script:
         "../scripts/leakage.py"
 
@@ -86,7 +87,8 @@ rule experiment_figures:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        plans=lambda wildcards: CONFIG.result_plans([wildcards.experiment]),
+        plans=lambda wildcards: result_plans(CONFIG, [wildcards.experiment], CONFIG.variants),
+        order=list(CONFIG.variants),
         code=digest("figures"),
         shipped=SHIPPED,
     message:
@@ -112,7 +114,7 @@ rule experiment_gallery:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        plans=lambda wildcards: CONFIG.result_plans([wildcards.experiment], [wildcards.variant]),
+        plans=lambda wildcards: result_plans(CONFIG, [wildcards.experiment], [wildcards.variant]),
         code=digest("gallery"),
     message:
         "Attention maps of {wildcards.experiment}, {wildcards.variant}"
@@ -126,7 +128,7 @@ rule report_page:
         metrics=of_splits("metrics.json"),
         runs=of_splits("run.json"),
         tables=products("tables"),
-        leakage=LEAKAGE,
+        leakage=products("leakage"),
         figures=products("figures"),
         galleries=products("gallery"),
     output:
@@ -142,7 +144,8 @@ rule report_page:
         "../../envs/environment.yaml"
     params:
         settings=CONFIG.reporting.plain(),
-        plans=CONFIG.result_plans(),
+        plans=result_plans(CONFIG, CONFIG.experiments, CONFIG.variants),
+        order=[*CONFIG.experiments, *CONFIG.variants],
         code=digest("report_page"),
         shipped=SHIPPED,
     message:
@@ -169,7 +172,7 @@ rule tables:
     input:
         BETWEEN,
         products("tables"),
-        LEAKAGE,
+        products("leakage"),
 
 
 rule figures:

@@ -20,7 +20,7 @@ rule score:
     params:
         settings=CONFIG.scoring.plain(),
         lists=lists("test", "test_boxes", "train_boxes"),
-        plan=lambda wildcards: CONFIG.result_plan(wildcards.experiment, wildcards.variant, wildcards.split),
+        plan=lambda wildcards: result_plan(CONFIG, wildcards.experiment, wildcards.variant, wildcards.split),
         code=digest("score"),
     message:
         "Scoring {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"

@@ -9,7 +9,7 @@ if __name__ == "__main__":
         from ham.reporting import figures
         from ham.reporting.settings import ReportingSettings
 
-        splits = sorted({Path(path).parent for path in snakemake.input})
+        splits = [Path(path).parent for path in snakemake.input]  # variants in the order configured
         settings = ReportingSettings.of(snakemake.params.settings)
         stem = str(Path(snakemake.output.roc).parent / snakemake.wildcards.experiment)
         figures.write_roc(splits, Path(f"{stem}-roc"), settings)

@@ -9,6 +9,6 @@ if __name__ == "__main__":
         from ham.reporting.gallery import write_gallery
         from ham.reporting.settings import ReportingSettings
 
-        splits = sorted({Path(path).parent for path in snakemake.input if path.endswith("metrics.json")})
+        splits = [Path(path).parent for path in snakemake.input if path.endswith("metrics.json")]
         settings = ReportingSettings.of(snakemake.params.settings)
         write_gallery(Path(snakemake.input.dataset).parent, splits, Path(snakemake.output.sheet), settings)

@@ -19,7 +19,7 @@ if __name__ == "__main__":
                 [Path(path) for path in given.tables if path.endswith(".csv")],
                 [Path(path) for path in given.figures if path.endswith(".svg")],
                 [Path(path) for path in given.galleries],
-                Path(given.leakage),
+                [Path(path) for path in given.leakage],
             ),
             Path(snakemake.output.page),
             ReportingSettings.of(snakemake.params.settings),

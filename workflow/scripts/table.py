@@ -10,7 +10,7 @@ if __name__ == "__main__":
         from ham.reporting.settings import ReportingSettings
         from ham.reporting.tables import write_tables
 
-        splits = sorted({Path(path).parent for path in snakemake.input})
+        splits = [Path(path).parent for path in snakemake.input]  # variants in the order configured
         settings = ReportingSettings.of(snakemake.params.settings)
         refuse_other_plans(snakemake.params.plans)
         write_tables(splits, Path(snakemake.output.csv), settings)

@@ -1,0 +1,132 @@
+"""Values of a tidy table looked up by what they are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from ham.reporting.results import natural
+from ham.scoring.metric_rows import MEAN, Subject, list_names
+
+FLOORS = {"location-prior": "location prior", "random-map": "random map", "whole-image": "whole image"}
+METRICS = {"t_iou": "T(IoU)", "t_ior": "T(IoR)"}
+EMPTY = "empty_maps"
+SUMMARIES = ("mean", "sd", "pooled")
+Wanted = tuple[str, float | None, Subject]  # metric, threshold, what it is of
+
+
+class Number(NamedTuple):
+    """A number, NaN where it is undefined, then ``reason`` says why; counts are 0 where they say nothing."""
+
+    value: float = math.nan
+    n_pairs: int = 0
+    n_findings: int = 0
+    n_splits: int = 0
+    reason: str = ""
+
+
+class Numbers:
+    """Values of a tidy table looked up by what they are."""
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self.table = table
+        scored = table[table["kind"] != "images"]
+        self.variants = list(dict.fromkeys(v for v in scored["variant"] if v not in FLOORS))
+        self.floors = [name for name in FLOORS if (scored["variant"] == name).any()]
+        own = dict.fromkeys(
+            (v, s) for v, s in zip(scored["variant"], scored["split"], strict=True) if s not in SUMMARIES
+        )
+        self.splits = natural(dict.fromkeys(split for _, split in own))
+        self.splits_of = {
+            variant: [split for split in self.splits if (variant, split) in own]
+            for variant in (*self.variants, *self.floors)
+        }
+        counts = ("n_pairs", "n_findings", "n_splits")
+        names = ("variant", "split", "metric", "threshold", "scope", "finding", "value", "reason", *counts)
+        self.found: dict[tuple[Any, ...], Number] = {}
+        for variant, split, metric, threshold, scope, finding, value, reason, *numbers in zip(
+            *(scored[name] for name in names), strict=True
+        ):
+            subject = Subject(scope, finding)
+            pairs, findings, splits = (0 if pd.isna(number) else int(number) for number in numbers)
+            number = Number(math.nan if pd.isna(value) else float(value), pairs, findings, splits, reason)
+            self.found[variant, split, metric, _level(threshold), subject] = number
+
+    def number(self, variant: str, split: str, wanted: Wanted) -> Number:
+        """The number with what stands behind it."""
+        metric, threshold, subject = wanted
+        return self.found.get((variant, split, metric, _level(threshold), subject), Number())
+
+    def value(self, variant: str, split: str, wanted: Wanted) -> float:
+        """The number, or NaN."""
+        return self.number(variant, split, wanted).value
+
+    def whole(self, variant: str) -> bool:
+        """Whether a variant has every split that any has."""
+        return len(self.splits_of[variant]) == len(self.splits)
+
+    def summary(self, variant: str, pooled: bool = False) -> str:
+        """What the table calls the value over a variant's splits: ``mean`` or ``pooled``, or its only split."""
+        own = self.splits_of[variant]
+        return own[0] if len(own) == 1 else "pooled" if pooled else "mean"
+
+    def label(self, variant: str) -> str:
+        """The name of a variant or floor, with its splits where it lacks some."""
+        name, own = FLOORS.get(variant, variant), self.splits_of[variant]
+        if self.whole(variant):
+            return name
+        return f"{name} ({own[0] + ' only' if len(own) == 1 else f'{len(own)} of {len(self.splits)} splits'})"
+
+    def findings(self, kind: str) -> list[str]:
+        """Findings with rows of this kind, in order."""
+        rows = self.table[(self.table["kind"] == kind) & (self.table["scope"] == "finding")]
+        return list(dict.fromkeys(rows["finding"]))
+
+    def pairs(self, metric: str, level: float, subject: Subject) -> int:
+        """Pairs of all splits, each split once, from any variant that has it."""
+        total = 0
+        for split in self.splits:
+            source = next(name for name in (*self.variants, *self.floors) if split in self.splits_of[name])
+            total += self.number(source, split, (metric, level, subject)).n_pairs
+        return total
+
+    def tested(self, metric: str, level: float) -> list[str]:
+        """Findings that have pairs in some split."""
+        return [
+            finding
+            for finding in self.findings("localization")
+            if self.pairs(metric, level, Subject.of_finding(finding))
+        ]
+
+    def means(self) -> list[Subject]:
+        """The mean over findings, and every mean without one of them, of the localization."""
+        rows = self.table[
+            (self.table["kind"] == "localization") & self.table["scope"].isin((MEAN.scope, "mean_without"))
+        ]
+        return list(dict.fromkeys(map(Subject, rows["scope"], rows["finding"])))
+
+    def thresholds(self, metric: str, shown: Sequence[float]) -> list[float]:
+        """Those of ``shown`` that were scored."""
+        scored = {_level(t) for t in self.table.loc[self.table["metric"] == metric, "threshold"].dropna()}
+        return [threshold for threshold in shown if _level(threshold) in scored]
+
+    def reasons(self, variants: Sequence[str], wanted: Sequence[Wanted]) -> list[str]:
+        """Why numbers over the splits are blank, each reason once."""
+        found = (self.number(variant, self.summary(variant), number) for variant in variants for number in wanted)
+        return list(dict.fromkeys(number.reason for number in found if number.reason))
+
+    def without_pairs(self, metric: str, level: float) -> str:
+        """A note that names the findings without a pair; empty where all have some."""
+        tested = self.tested(metric, level)
+        names = [finding for finding in self.findings("localization") if finding not in tested]
+        if not names:
+            return ""
+        has, stands = ("has", "is") if len(names) == 1 else ("have", "are")
+        return f"{list_names(names)} {has} no pair of image and finding here and {stands} in no mean."
+
+
+def _level(threshold: float | None) -> float | None:
+    return None if threshold is None or pd.isna(threshold) else round(float(threshold), 6)
