@@ -71,7 +71,13 @@ FLOORS = [
     Floor("results", {"ham.reporting": Room(2, "numbers as tables, figures, galleries, a page")}),
     Floor("what is asked for", {"ham.precedence": Room(4, "which file's value wins")}),
     Floor("what is asked for", {"ham.config": Room(2, "all settings together, checked at once")}),
-    Floor("what is asked for", {"ham.upgrade": Room(2, "how old trainings differ; taking them over")}),
+    Floor(
+        "what is asked for",
+        {
+            "ham.upgrade": Room(2, "how old trainings differ; taking them over"),
+            "ham.plans": Room(3, "digests of what a plan knows of results"),
+        },
+    ),
     Floor("what is asked for", {"ham.cli": Room(2, "the command ham: a verb is one call")}),
 ]
 ROOMS = {name: room for floor in FLOORS for name, room in floor.rooms.items()}
