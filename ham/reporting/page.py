@@ -303,12 +303,31 @@ def _trainings(results: Sequence[SplitResult]) -> Shown:
             "device": result.run.get("device", ""),
             "threads": result.run.get("threads", ""),
             "time": duration(3600 * float(result.run.get("hours") or 0)),
+            "commit": _commit(result.run.get("git")),
+            "fingerprint": str(result.run.get("fingerprint", ""))[:12],
         }
         for result in results
         if result.run
     ]
     total = sum(float(result.run.get("hours") or 0) for result in results)
-    return {"rows": rows, "total": duration(3600 * total)}
+    return {"rows": rows, "total": duration(3600 * total), "adopted": _adoptions(results)}
+
+
+def _adoptions(results: Sequence[SplitResult]) -> list[str]:
+    """A sentence for each time that a training of other code or data was taken over."""
+    return [
+        f"{result.experiment} / {result.variant} / {result.split} was trained by commit "
+        f"{_commit(result.run.get('git')) or 'unknown'} and adopted by commit {_commit(record.get('git')) or 'unknown'}; "
+        f"said not to matter: {', '.join(record.get('differences') or ['nothing'])}."
+        for result in results
+        for record in result.run.get("adopted") or []
+    ]
+
+
+def _commit(git: Any) -> str:
+    """``445f621ec96d``, with a plus where files differed from it; empty outside a repository."""
+    known = git if isinstance(git, dict) else {}
+    return str(known.get("commit", ""))[:12] + ("+" if known.get("changed") else "")
 
 
 def _versions(results: Sequence[SplitResult]) -> list[tuple[str, str]]:

@@ -179,6 +179,21 @@ def test_a_training_on_an_image_store_is_said_so(make_split: Make, dataset: Path
         assert said in (tmp_path / "x.html").read_text()
 
 
+def test_a_training_says_by_which_commits_it_was_made_and_adopted(
+    make_split: Make, dataset: Path, tmp_path: Path
+) -> None:
+    split = make_split()
+    run = json.loads((split / "run.json").read_text())
+    adopted = [{"git": {"commit": "b" * 40, "changed": True}, "differences": ["code: ham.model.losses"]}]
+    changed = {**run, "git": {"commit": "a" * 40, "changed": False}, "fingerprint": "c" * 64, "adopted": adopted}
+    (split / "run.json").write_text(json.dumps(changed))
+    page.write_page(dataset, ReportFiles([split]), tmp_path / "x.html", SETTINGS)
+    text = (tmp_path / "x.html").read_text()
+    assert f"was trained by commit {'a' * 12} and adopted by commit {'b' * 12}+" in text
+    assert "said not to matter: code: ham.model.losses." in text
+    assert f"<td>{'c' * 12}</td>" in text
+
+
 def test_a_model_below_its_floor_is_marked(make_split: Make, dataset: Path, tmp_path: Path) -> None:
     split = make_split(strength=0.0)
     root = tmp_path / "results"
