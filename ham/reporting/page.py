@@ -317,7 +317,8 @@ def _adoptions(results: Sequence[SplitResult]) -> list[str]:
     """A sentence for each time that a training of other code or data was taken over."""
     return [
         f"{result.experiment} / {result.variant} / {result.split} was trained by commit "
-        f"{_commit(result.run.get('git')) or 'unknown'} and adopted by commit {_commit(record.get('git')) or 'unknown'}; "
+        f"{_commit(result.run.get('git')) or 'unknown'} and adopted by commit "
+        f"{_commit(record.get('git')) or 'unknown'}; "
         f"said not to matter: {', '.join(record.get('differences') or ['nothing'])}."
         for result in results
         for record in result.run.get("adopted") or []
