@@ -20,6 +20,7 @@ from ham.predicting.settings import PredictionSettings
 from ham.protocol import CERTAINTY
 from ham.refinement.settings import RefinementSettings
 from ham.reporting.settings import ReportingSettings
+from ham.runtime.owners import explain_other_owner
 from ham.scoring.settings import ScoringSettings
 from ham.settings import Settings, described, sentence
 from ham.training.settings import TrainingSettings
@@ -181,6 +182,12 @@ def planned(values: Mapping[str, Any], folder: Path) -> tuple[Configuration, Des
     dataset = describe_dataset(config, folder)
     check(config, dataset)
     return config.model_copy(update={"dataset": config.key}), dataset
+
+
+def refuse_other_owner(config: Configuration, dataset: Description, root: Path) -> None:
+    """SettingsError where results/ or datasets/ below ``root`` hold another data set under one of these names."""
+    if reason := explain_other_owner(root, config.key, dataset.name):
+        raise SettingsError(f"dataset: {reason}")
 
 
 def describe_dataset(config: Configuration, folder: Path) -> Description:

@@ -32,5 +32,6 @@ class ReportingSettings(Settings):
     )
     published: bool = Field(
         default=True,
-        description="Whether the numbers of config/published.csv stand beside ours where the data set is NIH's.",
+        description="Whether the numbers of config/published.csv stand beside ours where the description of the data "
+        "set says published: nih.",
     )

@@ -77,6 +77,8 @@ def score(
     tables = make_tables(truth, trained.pairs, files, rule)
     metrics = {
         **split,
+        "dataset_name": dataset.name,
+        "published": dataset.info.get("published") if truth.name == dataset.info["key"] else None,
         "truth": truth.name,
         "digests": _digests(dataset, files),
         "counts": _count(dataset, lists, truth),

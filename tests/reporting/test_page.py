@@ -201,6 +201,22 @@ def test_maps_that_are_all_empty_are_said(make_split: Make, dataset: Path, tmp_p
     assert "empty maps" in text
 
 
+@pytest.mark.parametrize(
+    ("key", "drawn", "published"),
+    [("nih-lookalike", None, None), ("phantom-limbs", None, None), ("mine", "phantom", None), ("mine", None, "nih")],
+)
+def test_what_a_data_set_is_comes_from_its_description_not_from_its_name(
+    make_split: Make, tmp_path: Path, key: str, drawn: str | None, published: str | None
+) -> None:
+    dataset = write_dataset(tmp_path / "datasets" / key, IMAGES, drawn=drawn, published=published)
+    page.write_page(dataset, ReportFiles([make_split(dataset=key)]), tmp_path / "x.html", SETTINGS)
+    text = (tmp_path / "x.html").read_text()
+    assert ("Drawn images." in text) is (drawn is not None)
+    assert ("<dt>Ceiling</dt>" in text) is (published is not None)
+    assert "Without Cardiomegaly" in text
+    assert "Cardiomegaly lies in" not in text  # of whatever finding is left out, ham does not know where it lies
+
+
 def test_settings_are_read_from_the_card_of_the_weights_where_run_json_has_none(
     make_split: Make, dataset: Path, tmp_path: Path
 ) -> None:
