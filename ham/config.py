@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
-from ham.datasets.description import Description
+from ham.datasets.description import Description, find_repeated, refuse
 from ham.datasets.settings import DataSettings
 from ham.errors import SettingsError
 from ham.precedence import merged, read_map
 from ham.predicting.settings import PredictionSettings
+from ham.protocol import CERTAINTY
 from ham.refinement.settings import RefinementSettings
 from ham.reporting.settings import ReportingSettings
+from ham.runtime.owners import explain_other_owner
 from ham.scoring.settings import ScoringSettings
 from ham.settings import Settings, described, sentence
 from ham.training.settings import TrainingSettings
@@ -29,10 +31,18 @@ DRIVE = "drive:"  # before the id of a file on Google Drive
 TAKEN = frozenset({"location-prior", "random-map", "whole-image", "mean", "sd", "pooled", "leakage"})
 
 
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    refuse(find_repeated(names), "named twice")
+    return names
+
+
+Names = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_each_once)]
+
+
 class Experiment(Settings):
     """Which lists an experiment trains and tests on; ``{split}`` in a name stands for the split."""
 
-    splits: tuple[str, ...] = Field(min_length=1, description="one training each")
+    splits: Names = Field(description="one training each")
     train: str = Field(description="images to train on")
     train_boxes: str | None = Field(None, description="images whose boxes may be used in training; null: none")
     validation: str = Field(description="images that choose the checkpoint")
@@ -69,8 +79,8 @@ class Configuration(Settings):
     """Everything of config.yaml, checked."""
 
     dataset: str = Field(description="a description in config/datasets/, without .yaml; or the path of one's own, with")
-    experiments: tuple[str, ...] = Field(min_length=1, description="what to run")
-    variants: tuple[str, ...] = Field(min_length=1, description="ways of training to run")
+    experiments: Names = Field(description="what to run")
+    variants: Names = Field(description="ways of training to run, in the order of the tables")
     data: DataSettings = DataSettings()
     refinement: RefinementSettings = RefinementSettings()
     training: dict[str, Any] = Field(default_factory=dict)
@@ -172,6 +182,7 @@ def load(values: Mapping[str, Any], source: str = "the configuration") -> Config
     try:
         config = Configuration.of(values)
         problems += _names(config) + _given_weights(config)
+        problems += _cuts(config)
     except ValidationError as error:
         problems += described(error)
     problems += _trainings(values)
@@ -189,6 +200,12 @@ def planned(values: Mapping[str, Any], folder: Path) -> tuple[Configuration, Des
     dataset = describe_dataset(config, folder)
     check(config, dataset)
     return config.model_copy(update={"dataset": config.key}), dataset
+
+
+def refuse_other_owner(config: Configuration, dataset: Description, root: Path) -> None:
+    """SettingsError where results/ or datasets/ below ``root`` hold another data set under one of these names."""
+    if reason := explain_other_owner(root, config.key, dataset.name):
+        raise SettingsError(f"dataset: {reason}")
 
 
 def describe_dataset(config: Configuration, folder: Path) -> Description:
@@ -354,6 +371,29 @@ def _trainings(values: Mapping[str, Any]) -> list[str]:
             base |= set(found) if where == "training" else set()
             problems += [f"{where}.{line}" for line in found]
     return problems
+
+
+def _cuts(config: Configuration) -> list[str]:
+    """Cuts of the maps that none reaches or every pixel does, in scoring and in validation, each told once."""
+    defined = config.define
+    overlays = {f"define.experiments.{name}.training": [item.training] for name, item in defined.experiments.items()}
+    overlays |= {f"define.variants.{name}.training": [item.training] for name, item in defined.variants.items()}
+    overlays |= {
+        f"{name} with {variant}": [defined.experiments[name].training, defined.variants[variant].training]
+        for name in config.experiments
+        for variant in config.variants
+        if name in defined.experiments and variant in defined.variants
+    }
+    problems: dict[str, str] = {}
+    for where, over in {"training": [], **overlays}.items():
+        try:
+            loss = _training(merged(config.training, *over)).loss
+        except ValidationError:
+            continue  # told by _trainings
+        reason = loss.explain_cut(config.scoring.certainty) or loss.explain_cut(CERTAINTY)
+        if reason:
+            problems.setdefault(reason, f"{where}.loss: {reason}")
+    return list(problems.values())
 
 
 def _map(value: Any) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ Imports pydantic only: the workflow reads settings before the first job.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
@@ -71,6 +72,20 @@ class LossSettings(Settings):
     soft_mask_threshold: float = Field(0.75, gt=0, description="where the soft mask of bound and union cuts raw maps")
     soft_mask_slope: float = Field(100.0, gt=0, description="steepness of that cut")
 
+    def explain_cut(self, certainty: float) -> str | None:
+        """Why no region comes of cutting normalised maps where the refined one reaches ``certainty``; None where some
+        do. The cut stands in :func:`ham.model.maps.predicted_regions`.
+        """
+        cut = self.refined_threshold + math.log(certainty / (1 - certainty)) / self.refined_slope
+        if 0 < cut < 1:
+            return None
+        empty, everything = "no map rises above it, so every region is empty", "every pixel of every map reaches it"
+        return (
+            f"maps of 0 to 1 are cut at refined_threshold + ln(certainty / (1 - certainty)) / refined_slope = "
+            f"{self.refined_threshold:g} + {math.log(certainty / (1 - certainty)):.3g} / {self.refined_slope:g} = "
+            f"{cut:.3g} (certainty {certainty:g}): {empty if cut >= 1 else everything}"
+        )
+
 
 class AugmentationSettings(Settings):
     """Random changes of training images (method, section 3)."""
@@ -105,6 +120,14 @@ class ModelSettings(Settings):
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()
     normalisation: NormalisationSettings = NormalisationSettings()
+
+
+def ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Thresholds as given, each once and in order; ValueError names what is not (equal to six decimals is the same)."""
+    rounded = [round(value, 6) for value in values]
+    if rounded != sorted(set(rounded)):
+        raise ValueError(f"give each threshold once, in ascending order: {sorted(set(rounded))}")
+    return values
 
 
 def described(error: ValidationError) -> list[str]:

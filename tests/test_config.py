@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from ham import config
 from ham.datasets.settings import DataSettings
 from ham.errors import SettingsError
+from ham.model.maps import predicted_regions
 from ham.predicting.settings import PredictionSettings
 from ham.refinement.settings import RefinementSettings
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.settings import ScoringSettings
+from ham.settings import LossSettings
 from ham.training.settings import TrainingSettings
 
 
@@ -61,6 +65,13 @@ def test_every_file_in_config_is_valid_over_the_paper(root: Path, paper: dict[st
         (("define", "experiments", "classification-official", "train"), "Main/{fold}/x", "only {split}"),
         (("define", "experiments", "a/b"), {"splits": ["all"], "train": "x", "validation": "x", "test": "x"}, "a/b"),
         (("scoring", "t_iou"), [0.1, 1.5], "scoring.t_iou.1"),
+        (("scoring", "t_iou"), [0.1, 0.1], r"scoring.t_iou: give each threshold once, in ascending order: \[0.1\]"),
+        (("scoring", "t_ior"), [0.1, 0.10000001], "scoring.t_ior: give each threshold once"),
+        (("scoring", "t_ior"), [0.5, 0.1], r"scoring.t_ior: .*ascending order: \[0.1, 0.5\]"),
+        (("reporting", "t_iou_thresholds"), [0.3, 0.3], "reporting.t_iou_thresholds: give each threshold once"),
+        (("variants",), ["ham", "ham"], "variants: ham: named twice"),
+        (("experiments",), ["localization-5fold"] * 2, "experiments: localization-5fold: named twice"),
+        (("define", "experiments", "localization-5fold", "splits"), ["fold1", "fold1"], "splits: fold1: named twice"),
     ],
 )
 def test_a_mistake_is_named_by_its_path(paper: dict[str, Any], path: tuple[str, ...], value: Any, said: str) -> None:
@@ -70,6 +81,65 @@ def test_a_mistake_is_named_by_its_path(paper: dict[str, Any], path: tuple[str, 
     place[path[-1]] = value
     with pytest.raises(SettingsError, match=said):
         config.load(paper)
+
+
+STEEP = {"loss": {"refined_slope": 10.0}}
+HIGH = {"loss": {"refined_slope": 10.0, "refined_threshold": 0.95}}
+FIVE = ("define", "experiments", "localization-5fold", "training")
+
+
+@pytest.mark.parametrize(
+    ("places", "scoring", "said"),
+    [
+        # .95 + ln(999) / 10 = .95 + .691 = 1.64
+        (
+            {("training",): {"loss": {**STEEP["loss"], **HIGH["loss"]}}},
+            {},
+            r"training.loss: .*0.95 \+ 6.91 / 10 = 1.64",
+        ),
+        # .4 + ln(.001 / .999) / 10 = .4 - .691: every pixel
+        ({("training",): STEEP}, {"certainty": 0.001}, r"0.4 \+ -6.91 / 10 = -0.291 .*every pixel of every map"),
+        # scoring alone would do (.4 + 0 / 10), but validation cuts at .999: .4 + .691 = 1.09
+        ({("training",): STEEP}, {"certainty": 0.5}, r"= 1.09 \(certainty 0.999\): no map rises above it"),
+        (
+            {("define", "experiments", "localization-5fold", "training"): STEEP},
+            {},
+            "define.experiments.localization-5f",
+        ),
+        ({("define", "variants", "with-crf", "training"): STEEP}, {}, "define.variants.with-crf.training.loss: .*1.09"),
+        (
+            {
+                FIVE: {"loss": {"refined_slope": 20.0}},
+                ("define", "variants", "ham", "training"): {"loss": {"refined_threshold": 0.7}},
+            },
+            {},
+            r"localization-5fold with ham.loss: .*0.7 \+ 6.91 / 20 = 1.05",  # each alone would do
+        ),
+    ],
+)
+def test_a_cut_that_no_map_or_every_pixel_reaches_is_refused(
+    paper: dict[str, Any], places: dict[tuple[str, ...], Any], scoring: dict[str, Any], said: str
+) -> None:
+    changes: dict[str, Any] = {"scoring": scoring}
+    for path, value in places.items():
+        inner = value
+        for key in reversed(path):
+            inner = {key: inner}
+        changes = config.merged(changes, inner)
+    with pytest.raises(SettingsError, match=said) as error:
+        config.load(config.merged(paper, changes))
+    assert "1 mistake:" in str(error.value)
+
+
+def test_a_cut_is_refused_where_it_would_be_made() -> None:
+    """The sentence's cut is that of the regions: a map from 0 to 1 has a pixel at the cut, and one just above."""
+    loss = LossSettings(refined_threshold=0.3, refined_slope=20.0)
+    cut = 0.3 + math.log(0.9 / 0.1) / 20
+    assert loss.explain_cut(0.9) is None
+    for low, inside in ((cut - 1e-3, 0), (cut + 1e-3, 1)):
+        maps = torch.tensor([[[0.0, low], [low, 1.0]]], dtype=torch.float64)
+        region = predicted_regions(maps, 2, loss.refined_threshold, loss.refined_slope, 0.9)
+        assert region.sum() == 1 + 2 * inside
 
 
 def test_all_mistakes_are_told_at_once_and_each_once(paper: dict[str, Any]) -> None:

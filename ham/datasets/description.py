@@ -147,6 +147,11 @@ class Description(Settings):
     drawn: Literal["phantom", "chexpert_phantom"] | None = Field(
         default=None, description="Set when ham draws the distribution itself: the module of ham.phantom that does."
     )
+    published: Literal["nih"] | None = Field(
+        default=None,
+        description="Whose published numbers may stand beside results: nih where images and labels are NIH's, whatever "
+        "the data set is called; null: nobody's.",
+    )
     box_grid: int = Field(
         default=0,
         ge=0,
@@ -191,6 +196,8 @@ class Description(Settings):
     def _consistent(self) -> Description:
         refuse([f for f in self.boxed_findings if f not in self.findings], "in boxed_findings but not in findings")
         refuse(find_repeated((*self.archive_names, *self.table_names, *self.list_names)), "given as a file twice")
+        if self.drawn and self.published:
+            raise ValueError("published: nobody has published numbers of drawn images; say null")
         whose = f"where the source is {self.source}"
         refuse([key for key in meaningless_keys(self.source) if getattr(self, key)], f"mean nothing {whose}")
         refuse([key for key in self.form.needs if not getattr(self, key)], f"needed {whose}")

@@ -54,6 +54,8 @@ class Content:
     image_digest: str
     licence: str
     attribution: str
+    drawn: str | None = None  # the program that drew it
+    published: str | None = None  # whose published numbers may stand beside its results
 
 
 def build_content(description: Description, **rest: Any) -> Content:
@@ -67,6 +69,8 @@ def build_content(description: Description, **rest: Any) -> Content:
         box_grid=description.box_grid,
         licence=description.licence,
         attribution=description.attribution,
+        drawn=description.drawn,
+        published=description.published,
         **rest,
     )
 
@@ -94,6 +98,8 @@ def write_dataset(folder: Path, content: Content) -> None:
             "key": content.key,
             "name": content.name,
             "source": content.source,
+            "drawn": content.drawn,
+            "published": content.published,
             "findings": content.findings,
             "boxed_findings": content.boxed_findings,
             "box_grid": content.box_grid,

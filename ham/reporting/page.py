@@ -13,6 +13,7 @@ import jinja2
 
 from ham.errors import DataError
 from ham.reporting import embed
+from ham.reporting.caveats import list_caveats
 from ham.reporting.data_sources import group_sources
 from ham.reporting.image_counts import images_line
 from ham.reporting.markdown_latex import spans
@@ -27,7 +28,7 @@ from ham.reporting.results import (
     read_results,
     variants_of,
 )
-from ham.reporting.seen_in_training import seen_of_the_test
+from ham.reporting.seen_in_training import seen_of_the_test, undefined_checkpoints
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.tables import read_table
 from ham.runtime.files import write_text
@@ -43,11 +44,6 @@ FIGURES = {
     "training": "Loss terms and validation metrics over the epochs, a line a split.",
 }
 FOLDED = "t-ior"  # shown when asked for
-CHECKPOINTS = {
-    "best-auc": "the epoch with the best validation AUC",
-    "best-t-iou": "the epoch with the best validation T(IoU)",
-    "best-t-ior": "the epoch with the best validation T(IoR)",
-}
 Shown = dict[str, Any]
 
 
@@ -90,7 +86,7 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
         sources=group_sources(info),
         key=read_splits[0].dataset if read_splits else Path(output).parent.name,
         glance=_shown(_glance(groups, numbers, settings)),
-        seen=_shown(seen_of_the_test(files.leakage)) if files.leakage else None,
+        seen=_shown(seen_of_the_test(files.leakage, undefined_checkpoints(read_splits))) if files.leakage else None,
         experiments=experiments,
         without_boxes=sorted({name for result in read_splits for name in result.left_out}),
         trainings=_trainings(read_splits),
@@ -138,7 +134,7 @@ def _experiment(
         "name": name,
         "facts": _facts(group),
         "images": images_line(numbers.table) if numbers is not None else "",
-        "caveats": _caveats(group),
+        "caveats": list_caveats(group),
         "all": shown,
         "main": [table for table in shown if table["main"]],
         "more": [table for table in shown if not table["main"]],
@@ -181,36 +177,6 @@ def _facts(group: Sequence[SplitResult]) -> list[str]:
 
 def _range(values: Sequence[int]) -> str:
     return f"{min(values):,}" if min(values) == max(values) else f"{min(values):,} to {max(values):,}"
-
-
-def _caveats(group: Sequence[SplitResult]) -> list[str]:
-    """What a reader of this experiment's numbers must know of how the tested weights were chosen."""
-    out = []
-    for variant, results in variants_of(group).items():
-        chosen = {str(result.settings.get("checkpoint", "")) for result in results}
-        seen = {_validated_on_test(result) for result in results}
-        if chosen == {"last"}:
-            out.append(f"{variant}: the weights of the last epoch are tested; no image chose them.")
-        elif True in seen:
-            how = " or ".join(CHECKPOINTS.get(name, f"checkpoint {name}") for name in sorted(chosen - {""}))
-            out.append(
-                f"{variant}: the tested weights ({how or 'the best of an epoch'}) were chosen on the test images "
-                "themselves, as the published protocol does. The numbers are optimistic; "
-                "checkpoint: last is the choice that does not look."
-            )
-        elif seen == {False}:
-            how = " or ".join(CHECKPOINTS.get(name, f"checkpoint {name}") for name in sorted(chosen - {""}))
-            out.append(f"{variant}: the tested weights ({how or 'the best of an epoch'}) were chosen on other images.")
-    return out
-
-
-def _validated_on_test(result: SplitResult) -> bool | None:
-    """Whether the list that chose the checkpoint is a test list; None where the lists are not recorded."""
-    trained, tested = result.run.get("lists"), result.metrics.get("lists")
-    if not trained or not tested:
-        return None
-    chosen = {trained.get("validation"), trained.get("validation_boxes")} - {None}
-    return bool(chosen & ({tested.get("test"), tested.get("test_boxes")} - {None}))
 
 
 def _glance(groups: dict[str, list[SplitResult]], numbers: dict[str, Numbers], settings: ReportingSettings) -> Table:

@@ -110,6 +110,18 @@ class SplitResult:
         model = self.folder / "model.safetensors"
         return dict(Card.read(model).settings) if model.exists() else {}
 
+    @property
+    def undefined_checkpoint(self) -> str | None:
+        """Why no epoch is the checkpoint that is tested, so that the last stands in its place; None where one is."""
+        reason = (self.run.get("undefined_checkpoints") or {}).get(self.settings.get("checkpoint"))
+        return None if reason is None else str(reason)
+
+    @property
+    def empty_maps(self) -> list[str]:
+        """Findings with pairs whose predicted regions are all empty."""
+        empty = self.localization["empty"].astype(bool)
+        return [str(name) for name, pairs in empty.groupby(self.localization["finding"], sort=False) if pairs.all()]
+
     @cached_property
     def roc(self) -> dict[str, dict[str, list[float]]]:
         """curves.json's ROC curves: finding to fpr and tpr."""

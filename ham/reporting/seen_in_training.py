@@ -10,7 +10,11 @@ import pandas as pd
 
 from ham.errors import DataError
 from ham.reporting.result_tables import Table, TableRow
+from ham.reporting.results import SplitResult
 from ham.scoring.leakage import COLUMNS
+from ham.scoring.metric_rows import list_names
+
+Run = tuple[str, str, str]  # experiment, variant, split
 
 KINDS = {"classification": "all test images", "localization": "those with boxes"}
 ALL_BOXED = "test images, all with boxes"
@@ -27,9 +31,14 @@ COUNTS = {
 }
 
 
-def seen_of_the_test(paths: Sequence[Path]) -> Table:
+def undefined_checkpoints(results: Sequence[SplitResult]) -> frozenset[Run]:
+    """Experiment, variant and split of the trainings whose last epoch is tested for want of a best one."""
+    return frozenset((r.experiment, r.variant, r.split) for r in results if r.undefined_checkpoint is not None)
+
+
+def seen_of_the_test(paths: Sequence[Path], undefined: frozenset[Run] = frozenset()) -> Table:
     """The table of the audits of experiments; of a partial download only the images that were there. DataError where a
-    file is none.
+    file is none. ``undefined`` are trainings whose checkpoint nothing chose.
 
     All test images and those with boxes are one line where they are the same.
     """
@@ -38,7 +47,7 @@ def seen_of_the_test(paths: Sequence[Path]) -> Table:
     audit = audit[audit["images"] == ("present" if partial else "listed")]
     rows: list[TableRow] = []
     for (experiment, kind), group in audit.groupby(["experiment", "kind"], sort=False):
-        row = TableRow(KINDS[str(kind)], _cells(group), "split", [], str(experiment))
+        row = TableRow(KINDS[str(kind)], _cells(group, undefined), "split", [], str(experiment))
         if rows and (rows[-1].block, rows[-1].cells) == (row.block, row.cells):
             rows[-1] = replace(row, label=ALL_BOXED)
         else:
@@ -58,11 +67,11 @@ def _read(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} is no leakage audit as ham writes it ({problem}): remove it and run again.") from None
 
 
-def _cells(group: pd.DataFrame) -> list[str]:
+def _cells(group: pd.DataFrame, undefined: frozenset[Run]) -> list[str]:
     """Of one experiment and kind: counts do not depend on the variant, the choice of the checkpoint does."""
     counted = group.drop_duplicates("split")
     total = int(counted["test_images"].sum())
-    choices = {str(variant): _choice(rows) for variant, rows in group.groupby("variant", sort=False)}
+    choices = {str(variant): _choices(rows, undefined) for variant, rows in group.groupby("variant", sort=False)}
     alike = len(set(choices.values())) == 1
     chosen = next(iter(choices.values())) if alike else "; ".join(f"{name}: {how}" for name, how in choices.items())
     return [
@@ -75,6 +84,17 @@ def _cells(group: pd.DataFrame) -> list[str]:
 
 def _share(number: int, total: int) -> str:
     return f"{number:,} ({100 * number / total:.1f} %)" if number else "0"
+
+
+def _choices(rows: pd.DataFrame, undefined: frozenset[Run]) -> str:
+    """Of one variant; where its checkpoint is undefined in some splits, nothing chose the weights of these."""
+    runs = [run in undefined for run in zip(rows["experiment"], rows["variant"], rows["split"], strict=True)]
+    parts = [_choice(rows[[not run for run in runs]])] if not all(runs) else []
+    if any(runs):
+        parts.append(
+            f"nothing in {list_names(list(rows['split'][runs]))} (last: {rows['checkpoint'].iloc[0]} is undefined)"
+        )
+    return ", ".join(parts)
 
 
 def _choice(rows: pd.DataFrame) -> str:

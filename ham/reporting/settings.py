@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ham.protocol import T_IOR
-from ham.settings import Settings
+from ham.settings import Settings, ascending
 
 Threshold = Annotated[float, Field(gt=0, lt=1)]
+Thresholds = Annotated[tuple[Threshold, ...], Field(min_length=1), AfterValidator(ascending)]
 
 
 class ReportingSettings(Settings):
     """Options of tables, figures, galleries and the report page."""
 
-    t_iou_thresholds: tuple[Threshold, ...] = Field(
+    t_iou_thresholds: Thresholds = Field(
         default=(0.1, 0.3, 0.5, 0.7),
-        min_length=1,
         description="Thresholds of T(IoU) that md, tex and page show; the csv files hold all that were scored.",
     )
-    t_ior_thresholds: tuple[Threshold, ...] = Field(
+    t_ior_thresholds: Thresholds = Field(
         default=T_IOR,
-        min_length=1,
         description="The same for T(IoR).",
     )
     gallery_examples: int = Field(
@@ -33,5 +32,6 @@ class ReportingSettings(Settings):
     )
     published: bool = Field(
         default=True,
-        description="Whether the numbers of config/published.csv stand beside ours where the data set is NIH's.",
+        description="Whether the numbers of config/published.csv stand beside ours where the description of the data "
+        "set says published: nih.",
     )

@@ -104,6 +104,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         *TABLES,
         "ham.boxes",
         "ham.datasets.dataset",
+        "ham.reporting.caveats",
         "ham.reporting.data_sources",
         "ham.reporting.embed",
         "ham.reporting.page",

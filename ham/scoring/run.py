@@ -70,11 +70,15 @@ def score(
     card = Card.read(files.checkpoint)
     training = card.model
     rule = RegionRule.of(training.image_size, training.loss, settings.certainty)
+    if lists.test_boxes and (reason := training.loss.explain_cut(settings.certainty)):
+        raise DataError(f"{files.checkpoint}: its maps cannot be cut: {reason}.")
     truth = Truth.of_dataset(dataset, lists.test, lists.test_boxes)
     trained = Truth.of_dataset(dataset, None, lists.train_boxes)
     tables = make_tables(truth, trained.pairs, files, rule)
     metrics = {
         **split,
+        "dataset_name": dataset.name,
+        "published": dataset.info.get("published") if truth.name == dataset.info["key"] else None,
         "truth": truth.name,
         "digests": _digests(dataset, files),
         "counts": _count(dataset, lists, truth),

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ham.protocol import CERTAINTY, T_IOR, T_IOU
-from ham.settings import Settings
+from ham.settings import Settings, ascending
 
 Share = Annotated[float, Field(gt=0, lt=1)]
+Shares = Annotated[tuple[Share, ...], Field(min_length=1), AfterValidator(ascending)]
 
 
 class ScoringSettings(Settings):
     """Thresholds of the published protocol (method, section 5)."""
 
-    t_iou: tuple[Share, ...] = Field(T_IOU, min_length=1, description="of T(IoU)")
-    t_ior: tuple[Share, ...] = Field(T_IOR, min_length=1, description="of T(IoR)")
+    t_iou: Shares = Field(T_IOU, description="of T(IoU), ascending")
+    t_ior: Shares = Field(T_IOR, description="of T(IoR), ascending")
     certainty: Share = Field(CERTAINTY, description="refined map from which on a pixel is predicted")
     probability: Share = Field(0.5, description="probability above which accuracy counts a finding as present")
     leave_out: str | None = Field(

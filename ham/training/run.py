@@ -190,10 +190,24 @@ def describe_epoch(row: dict[str, float], epochs: int) -> str:
     return f"{line}, {row['images_per_second']:.1f} images a second"
 
 
+def explain_undefined(state: State) -> dict[str, str]:
+    """The checkpoints that no epoch is, because what chooses them is undefined in every one, and why it is."""
+    reasons = {
+        "best-auc": "no finding has validation images both with and without it, so there is no validation AUC",
+        "best-t-iou": "no validation image has boxes, so there is no validation T(IoU)",
+        "best-t-ior": "no validation image has boxes, so there is no validation T(IoR)",
+    }
+    return {name: reasons[name] for name in BEST if name not in state.checkpoints}
+
+
 def write_outputs(output: Path, resume: Resume, state: State, settings: TrainingSettings) -> None:
     """Outputs of a finished training, the model last: what stands there is whole. Weights share their files with the
-    state."""
+    state. For a checkpoint that no epoch is the last epoch's weights stand, and run.json says so."""
+    undefined = explain_undefined(state)
     epochs = {name: state.checkpoints.get(name, state.epoch) for name in ("last", *BEST)}
+    for name, reason in undefined.items():
+        tell = log.warning if name == settings.checkpoint else log.info
+        tell("the checkpoint %s is undefined (%s): the last epoch, %d, stands in its place", name, reason, state.epoch)
     for name, epoch in epochs.items():
         link_or_copy(resume.weights(epoch), output / "checkpoints" / f"{name}.safetensors")
     with written(output / "history.csv") as temporary:
@@ -206,6 +220,8 @@ def write_outputs(output: Path, resume: Resume, state: State, settings: Training
             "settings": settings.plain(),
             "hours": state.seconds / 3600,
             "epochs": state.epoch,
+            "checkpoints": epochs,
+            "undefined_checkpoints": undefined,
             "steps": rows[-1]["steps"],
             "images_per_second": sum(row["images_per_second"] for row in rows) / len(rows),
             "fingerprint": state.identity,

@@ -42,11 +42,13 @@ def validate(
             iors.append(found.ior)
     truth, probability = np.concatenate(labels), np.concatenate(scores)
     areas = np.array([auc(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])
+    right = np.array([accuracy(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])
     result = {
         "loss": float(np.mean(losses)),
         "auc": mean_defined(areas),
         "auc_published": mean_published(areas),
-        "accuracy": mean_defined(np.array([accuracy(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])),
+        "accuracy": mean_defined(np.where(np.isnan(areas), np.nan, right)),  # of one class it says nothing
+        "accuracy_published": mean_defined(right),
         "auc_abnormality": auc(any_present(truth), np.concatenate(abnormal)),
     }
     if findings:

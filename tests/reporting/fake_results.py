@@ -181,6 +181,8 @@ def write_dataset(
     findings: Sequence[str] = FINDINGS,
     boxed: Sequence[str] = BOXED,
     size: tuple[int, int] = (48, 60),
+    drawn: str | None = "phantom",
+    published: str | None = None,
 ) -> Path:
     """A partial data set: grey images of ``size`` (width, height) with a box for every boxed finding; two absent."""
     rng = np.random.default_rng(7)
@@ -207,6 +209,7 @@ def write_dataset(
         box_grid=width, table=table, boxes=boxes, lists={"Main/test": test}, missing=absent, partial=True, problems=[],
         sources=[{"file": "images_001.tar.gz", "bytes": 123456, "sha256": "3" * 64}], image_digest="4" * 64,
         licence="free to use <with> thanks", attribution="Drawn by ham & nobody else, see https://example.org/set",
+        drawn=drawn, published=published,
     )  # fmt: skip
     writer.write_dataset(folder, content)
     return folder

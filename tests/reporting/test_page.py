@@ -10,12 +10,15 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from ham.errors import DataError
 from ham.reporting import figures, gallery, page, tables
+from ham.reporting.caveats import list_caveats
 from ham.reporting.page import ReportFiles
+from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 
 from .fake_results import IMAGES, write_dataset, write_split
@@ -156,6 +159,62 @@ def test_a_checkpoint_chosen_on_test_images_is_said_so(
     text = (tmp_path / "x.html").read_text()
     assert said in text
     assert "loss.weights.box" in text
+
+
+def test_a_checkpoint_that_is_undefined_is_said_so_and_chosen_by_nothing(
+    make_split: Make, dataset: Path, tmp_path: Path
+) -> None:
+    one, two = make_split("fold1"), make_split("fold2")
+    for split in (one, two):
+        lists(split, "best-auc", "Main/test")
+    run = json.loads((two / "run.json").read_text())
+    reason = "no finding has validation images both with and without it, so there is no validation AUC"
+    (two / "run.json").write_text(json.dumps(run | {"undefined_checkpoints": {"best-auc": reason, "best-t-iou": "x"}}))
+    assert list_caveats(read_results([one, two])) == [
+        f"ham: in fold2 the epoch with the best validation AUC is undefined ({reason}): the last epoch is tested in "
+        "its place, and no image chose it.",
+        "ham: the tested weights (the epoch with the best validation AUC) were chosen on the test images themselves, "
+        "as the published protocol does. The numbers are optimistic; checkpoint: last is the choice that does not "
+        "look.",
+    ]
+    assert len(list_caveats(read_results([two]))) == 1  # nobody chose
+    page.write_page(dataset, ReportFiles([one, two]), tmp_path / "x.html", SETTINGS)
+    assert "is undefined (no finding has validation images" in (tmp_path / "x.html").read_text()
+
+
+def test_maps_that_are_all_empty_are_said(make_split: Make, dataset: Path, tmp_path: Path) -> None:
+    empty, part, fine = (make_split(f"fold{i}", seed=i) for i in (1, 2, 3))
+    for split, findings in ((empty, None), (part, ["Cardiomegaly"])):
+        pairs = pd.read_csv(split / "localization.csv")
+        pairs.loc[pairs["finding"].isin(findings or set(pairs["finding"])), ["iou", "ior", "empty"]] = [0, 0, 1]
+        pairs.to_csv(split / "localization.csv", index=False)
+    said = list_caveats(read_results([empty, part, fine]))
+    assert [line.split(":")[1] for line in said] == [
+        " all predicted regions are empty in fold1",
+        " all predicted regions of Cardiomegaly are empty in fold2",
+    ]
+    csv = tmp_path / "tables" / "localization-5fold.csv"
+    tables.write_tables([fine], csv, SETTINGS)
+    page.write_page(dataset, ReportFiles([fine], [csv]), tmp_path / "x.html", SETTINGS)
+    text = (tmp_path / "x.html").read_text()
+    assert "all predicted regions" not in text
+    assert "empty maps" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "drawn", "published"),
+    [("nih-lookalike", None, None), ("phantom-limbs", None, None), ("mine", "phantom", None), ("mine", None, "nih")],
+)
+def test_what_a_data_set_is_comes_from_its_description_not_from_its_name(
+    make_split: Make, tmp_path: Path, key: str, drawn: str | None, published: str | None
+) -> None:
+    dataset = write_dataset(tmp_path / "datasets" / key, IMAGES, drawn=drawn, published=published)
+    page.write_page(dataset, ReportFiles([make_split(dataset=key)]), tmp_path / "x.html", SETTINGS)
+    text = (tmp_path / "x.html").read_text()
+    assert ("Drawn images." in text) is (drawn is not None)
+    assert ("<dt>Ceiling</dt>" in text) is (published is not None)
+    assert "Without Cardiomegaly" in text
+    assert "Cardiomegaly lies in" not in text  # of whatever finding is left out, ham does not know where it lies
 
 
 def test_settings_are_read_from_the_card_of_the_weights_where_run_json_has_none(

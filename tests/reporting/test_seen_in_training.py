@@ -74,6 +74,15 @@ def test_what_chose_the_weights_is_said(tmp_path: Path, rows: list[dict[str, Any
     assert line.cells[-1] == said
 
 
+def test_an_undefined_checkpoint_was_chosen_by_nothing(tmp_path: Path) -> None:
+    rows = [row(split=split, chosen_on_test=1, checkpoint="best-auc") for split in ("fold1", "fold2")]
+    undefined = frozenset({("localization-5fold", "ham", "fold2")})
+    (line,) = seen_of_the_test([audit(tmp_path, *rows)], undefined).rows
+    assert line.cells[-1] == "the test images (best-auc), nothing in fold2 (last: best-auc is undefined)"
+    (line,) = seen_of_the_test([audit(tmp_path, rows[1])], undefined).rows
+    assert line.cells[-1] == "nothing in fold2 (last: best-auc is undefined)"
+
+
 def test_of_a_partial_download_the_images_that_were_there_are_shown(tmp_path: Path) -> None:
     table = seen_of_the_test([audit(tmp_path, row(), row(images="present", test_images=7))])
     assert [line.cells[1] for line in table.rows] == ["7"]

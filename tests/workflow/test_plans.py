@@ -37,6 +37,15 @@ def test_each_experiment_has_an_audit_of_its_own(paper: Checkout) -> None:
     assert "leakage.csv" not in done.stdout
 
 
+def test_results_of_another_data_set_under_the_same_key_stop_the_plan(paper: Checkout) -> None:
+    folder = paper.work / "results/nih/localization-5fold/ham/fold1"
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text('{"dataset": "nih", "dataset_name": "Other"}')
+    done = paper.snakemake("tables", "-n", check=False)
+    assert done.returncode != 0
+    assert "is of the data set Other, and the description nih is now of NIHChestXray14" in done.stdout
+
+
 def test_one_fold_is_one_training(paper: Checkout) -> None:
     assert paper.planned("results/nih/localization-5fold/ham/fold1/metrics.json")["train"] == 1
 

@@ -29,6 +29,7 @@ try:
     CONFIG, DATASET = configuration.planned(config, ROOT / "config" / "datasets")
     config["dataset"] = CONFIG.dataset  # for scripts and captions: a name where a path was given
     if workflow.is_main_process:  # not again by every job
+        configuration.refuse_other_owner(CONFIG, DATASET, Path.cwd())
         given = precedence.layers([Path(file) for file in FILES], precedence.read_values(TEXTS))
         for line in precedence.shadowed(given, CONFIG.experiments, CONFIG.variants):
             logger.warning(line)
