@@ -18,7 +18,7 @@ import pandas as pd
 
 from ham.datasets.dataset import BoxesByImage, read_list
 from ham.datasets.description import PUBLISHED, Description, find_repeated
-from ham.datasets.sources.box_checks import add_once, check_owner, four_numbers
+from ham.datasets.sources.box_checks import SMALLEST, add_once, check_owner, four_numbers
 from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
 from ham.datasets.sources.label_table import LabelRow, build_label_table, find_columns, parse_findings
@@ -164,6 +164,8 @@ def _read_box(where: str, fields: Sequence[str], grid: int) -> list[float]:
     x, y, w, h = four_numbers(where, fields, "x, y, w, h")
     if x < 0 or y < 0 or w <= 0 or h <= 0 or x + w > grid or y + h > grid:
         raise DataError(f"{where}: the box x {x}, y {y}, w {w}, h {h} is not inside the image of {grid} x {grid}")
+    if w < SMALLEST or h < SMALLEST:
+        raise DataError(f"{where}: the box x {x}, y {y}, w {w}, h {h} is under a pixel: it covers nothing of its image")
     return [x, y, w, h]
 
 

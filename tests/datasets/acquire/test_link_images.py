@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,37 @@ def test_links_in_the_folder_are_followed_and_a_circle_ends(tmp_path: Path) -> N
     (source / B).symlink_to(disk / B)
     (source / "again").symlink_to(source)
     assert linked(source, tmp_path / "made") == {A: png(1), B: png(2)}
+
+
+def test_a_folder_that_two_links_lead_to_is_found_under_both(tmp_path: Path) -> None:
+    disk = tree(tmp_path / "disk", {f"part/{A}": png(1)})
+    source = tree(tmp_path / "there", {"readme.txt": b"x"})
+    (source / "first").symlink_to(disk / "part")
+    (source / "second").symlink_to(disk / "part")
+    (disk / "part" / "up").symlink_to(source)
+    link_images(source, tmp_path / "made/images", tmp_path / "made/.unpacked/linked.csv", by_path=True)
+    names = [name for name, _, _ in read_record(tmp_path / "made/.unpacked/linked.csv")]
+    assert names == [f"first/{A}", f"second/{A}"]
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_names_are_the_same_however_their_letters_are_written(tmp_path: Path, by_path: bool) -> None:
+    one, two = (unicodedata.normalize(form, "Müller.png") for form in ("NFC", "NFD"))
+    source = tree(tmp_path / "there", {two: png(1)})
+    link_images(source, tmp_path / "made/images", tmp_path / "made/.unpacked/linked.csv", by_path)
+    assert [name for name, _, _ in read_record(tmp_path / "made/.unpacked/linked.csv")] == [one]
+    assert (tmp_path / "made/images" / one).read_bytes() == png(1)
+    tree(source, {one: png(2)})
+    with pytest.raises(
+        DataError, match=r"have one name and different content: keep one of them .their letters are alike"
+    ):
+        link_images(source, tmp_path / "made/images", tmp_path / "made/.unpacked/linked.csv", by_path)
+
+
+@pytest.mark.parametrize("ending", ["JPG", "jfif", "tif", "TIFF", "bmp", "PnG"])
+def test_every_ending_of_an_image_is_one_in_capitals_too(tmp_path: Path, ending: str) -> None:
+    source = tree(tmp_path / "there", {f"a.{ending}": png(1), "a.txt": b"x"})
+    assert linked(source, tmp_path / "made") == {f"a.{ending}": png(1)}
 
 
 def test_a_link_to_nothing_and_a_device_are_no_images(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TextIO
 import numpy as np
 import pytest
 from PIL import Image
-from small_nih import FOLDS, Mirror, png
+from small_nih import FOLDS, Mirror, box_list, png
 
 from ham.datasets.settings import DataSettings
 from ham.datasets.sources import csv_text, nih
@@ -256,6 +256,14 @@ def test_a_line_without_end_is_not_read_whole(mirror: Mirror, monkeypatch: pytes
     with pytest.raises(DataError, match="a line of 65536 characters or more"):
         mirror.build()
     assert asked == []
+
+
+def test_a_box_under_a_pixel_is_a_mistake(mirror: Mirror) -> None:
+    mirror.text(BOX_LIST, box_list([(FIRST, "Mass", "9.99,4,0.02,9")]))
+    with pytest.raises(
+        DataError, match=r"line 2: the box x 9\.99, y 4\.0, w 0\.02, h 9\.0 is under a pixel: it covers nothing"
+    ):
+        mirror.build()
 
 
 def test_a_table_that_is_none_ends_in_validation_csv_too(mirror: Mirror) -> None:
