@@ -22,6 +22,7 @@ from ham.settings import Settings, described
 SPLIT_PARTS = ("train", "val", "test")  # names of the lists of a split of one's own
 PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
 PUBLISHED_LISTS = f"{PUBLISHED}ImageSets/"
+ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp")  # of image files, in capitals as well
 IMAGE_COLUMNS = ("image", "patient", "width", "height", "view")  # of images.csv, that are no findings
 RESERVED = frozenset((*IMAGE_COLUMNS, "abnormality", "mean", "sd", "pooled"))  # columns and rows of our own tables
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from ham.datasets.acquire.image_records import write_record
 from ham.datasets.acquire.links import link
-from ham.datasets.description import explain_unsafe, normalised
+from ham.datasets.description import ENDINGS, explain_unsafe, normalised
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.files import sha256
 from ham.runtime.progress import track
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp")  # in capitals as well
 log = logging.getLogger("ham")
 
 
@@ -61,7 +60,11 @@ def _find_images(folder: Path, by_path: bool) -> dict[str, Path]:
                 spelling = _explain_spelling(first, path)
                 raise DataError(f"{first} and {path} have one name and different content: keep one of them{spelling}")
     if not found:
-        layouts = "PNG or JPEG" if by_path else "images/*.png, images_001/images/*.png … or any folders with images"
+        layouts = (
+            f"files that end in {', '.join(ENDINGS)}"
+            if by_path
+            else "images/*.png, images_001/images/*.png … or any folders with images"
+        )
         raise DataError(f"{folder} ({key}) has no images: {layouts} are expected")
     return found
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ham.boxes import Box
 from ham.datasets.dataset import BoxesByImage
-from ham.datasets.description import SPLIT_PARTS, BoxesFile, Description, LabelsFile
+from ham.datasets.description import ENDINGS, SPLIT_PARTS, BoxesFile, Description, LabelsFile
 from ham.datasets.sources.box_checks import (
     GivenBox,
     add_once,
@@ -29,7 +29,7 @@ from ham.datasets.sources.coco import Sizes, read_coco_boxes
 from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.csv_text import read_csv
 from ham.datasets.sources.label_table import NO_FINDING, LabelRow, build_label_table, find_columns, parse_findings
-from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, refuse_mistakes
+from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mistake, refuse_mistakes
 from ham.datasets.sources.usable_images import choose_images, find_missing
 from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.datasets.writer import Problem, build_content, describe_file, write_dataset
@@ -61,7 +61,11 @@ def convert(request: ConversionRequest) -> None:
         boxes = read_boxes(description, table, sizes, problems)
     labels = Path(description.labels.file).name
     how = f"{labels} has their paths below {description.images}, which has other images or none"
-    missing = find_missing(request, table, images.names, how, problems)
+    for image in table.index:
+        if image not in images.names and (Path(str(description.images)) / image).is_file():
+            kinds = f"no image that ham reads ({', '.join(ENDINGS)})"
+            problems.append(mistake(f"{labels} names {image}, a file that is there and {kinds}", image))
+    missing = find_missing(request, table, images.names, how, problems, images.others)
     refuse_mistakes(request, problems)
     content = build_content(
         description,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
-from small_nih import FOLDS, Mirror, png
+from PIL import Image
+from small_nih import FOLDS, GRID, Mirror, png
 
 from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.image_records import read_record
@@ -71,6 +74,56 @@ def test_linked_images_go_through_check_and_conversion_without_an_archive(mirror
     assert dataset.info["digests"] == expected.info["digests"]
     assert dataset.info["sources"][0] == {"file": "a folder of images", "images": 8}
     assert str(source) not in (made / "dataset.json").read_text()
+
+
+def convert_linked(mirror: Mirror, source: Path, **options: Any) -> Dataset:
+    """The data set of the mirror's tables and the images in a folder."""
+    description, made = mirror.write(), mirror.root / "linked"
+    link_images(source, made / "images", made / ".unpacked/linked.csv")
+    check_images(made / "images", made / ".unpacked/linked.csv", made / ".checked/linked.csv")
+    checks = (made / ".checked/linked.csv",)
+    data = DataSettings(folds=FOLDS, **options)
+    convert(ConversionRequest(made, "small", description, data, mirror.dataset / ".sources", checks))
+    return Dataset.open(made)
+
+
+def jpeg_copies(mirror: Mirror, ending: str) -> Path:
+    """NIH's images as public copies have them: JPEG under their own names."""
+    files = {}
+    for members in mirror.archives.values():
+        for name in members:
+            data = io.BytesIO()
+            Image.new("L", (GRID, GRID), 90).save(data, "JPEG")
+            files[f"all/{name.removesuffix('.png')}{ending}"] = data.getvalue()
+    return tree(mirror.root / "copies", files)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".JPEG"])
+def test_public_copies_as_jpeg_are_linked_under_the_names_of_the_table(mirror: Mirror, ending: str) -> None:
+    mirror.build()
+    source = jpeg_copies(mirror, ending)
+    dataset = convert_linked(mirror, source)
+    assert dataset.missing == frozenset()
+    assert dataset.path(A).resolve() == source / f"all/00000001_000{ending}"
+    said = (dataset.folder / "validation.csv").read_text()
+    assert f"8 images are there under another ending: 00000001_000{ending} for {A}" in said
+    assert "in no table" not in said
+    assert convert_linked(mirror, source).info["digests"] == dataset.info["digests"]
+
+
+def test_two_files_for_one_image_are_a_mistake_and_its_own_name_goes_first(mirror: Mirror) -> None:
+    mirror.build()
+    source = jpeg_copies(mirror, ".jpg")
+    tree(source, {"all/00000001_000.bmp": b"x", f"all/{B}": png(7)})
+    with pytest.raises(
+        DataError, match=rf"{A} is not there, but 00000001_000\.bmp and 00000001_000\.jpg are: keep one"
+    ):
+        convert_linked(mirror, source, partial=True)
+    (source / "all/00000001_000.bmp").unlink()
+    (mirror.root / "linked/images/00000001_000.bmp").unlink()
+    dataset = convert_linked(mirror, source)
+    assert dataset.path(B).resolve() == source / "all" / B
+    assert "00000001_001.jpg,in linked but in no table,left out" in (dataset.folder / "validation.csv").read_text()
 
 
 def test_links_in_the_folder_are_followed_and_a_circle_ends(tmp_path: Path) -> None:

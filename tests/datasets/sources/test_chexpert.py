@@ -303,7 +303,7 @@ def test_absent_and_damaged_images_stop_a_conversion_unless_it_may_be_partial(br
     del brought.images[SECOND]
     brought.images[THIRD] = b"<html>no image</html>"
     with pytest.raises(
-        DataError, match=rf"2 of 8 images are missing, the first is {SECOND}: .*no JPEG.*set partial: true"
+        DataError, match=rf"2 of 8 images are missing \({SECOND}, {THIRD}\): .*no JPEG.*set partial: true"
     ):
         brought.build()
     dataset = brought.build(partial=True)

@@ -407,6 +407,33 @@ def test_images_may_be_absent_where_that_is_allowed(own: Own) -> None:
     assert dataset.info["counts"]["present_boxes"] == 3
 
 
+@pytest.mark.parametrize("there", ["a/p1-2.JPG", "a/p1-2.jpeg", "A/p1-2.tif"])
+def test_an_image_that_is_there_under_another_name_is_said_by_both(own: Own, there: str) -> None:
+    own.images[there] = own.images.pop(A2)
+    said = " ".join(mistakes(own))
+    assert f"1 of 6 images are missing ({A2}): {there} is there where {A2} is asked for: give both one name" in said
+    own.build(partial=True)
+    assert (A2, f"is not there, but {there} is", "taken as missing") in problems(own.dataset)
+    own.labels = own.labels.replace(A2, there)
+    assert own.build().missing == frozenset()
+
+
+def test_a_file_of_another_kind_that_the_labels_name_is_called_what_it_is(own: Own) -> None:
+    own.images["a/p1-2.dcm"] = b"DICM"
+    own.labels = own.labels.replace(A2, "a/p1-2.dcm")
+    assert (
+        "labels.csv names a/p1-2.dcm, a file that is there and no image that ham reads (.png, .jpg" in mistakes(own)[0]
+    )
+
+
+def test_all_that_is_missing_is_listed_up_to_ten(own: Own) -> None:
+    own.labels += "".join(f"x/{number}.png,p9,,\n" for number in range(12))
+    listed = ", ".join(f"x/{number}.png" for number in range(10))
+    assert f"12 of 18 images are missing ({listed} and 2 more): labels.csv has their paths" in mistakes(own)[0]
+    own.labels = LABELS.replace("Mass|Edema", "Mas|Oedem")
+    assert "line 2: unknown finding 'Mas', 'Oedem'; the description's" in mistakes(own)[0]
+
+
 def test_file_names_without_their_folders_are_said_to_be_missing(own: Own) -> None:
     own.labels = own.labels.replace("a/", "").replace("b/", "").replace("c/d/", "").replace("c/", "")
     own.labels = own.labels.replace("\n1.png,NA", "\n9.png,NA")
