@@ -6,6 +6,8 @@ print that sentence alone; any other exception is a mistake of ours and keeps it
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class HamError(Exception):
     """A problem that the user can mend."""
@@ -33,3 +35,8 @@ class ResumeError(HamError):
 
 class EnvironmentProblem(HamError):  # noqa: N818 (EnvironmentError is a built-in name)
     """A package, device or file system that lacks what the work needs."""
+
+
+def list_some(names: Sequence[str], most: int = 10) -> str:
+    """``names`` for a message: all of them, or the first and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

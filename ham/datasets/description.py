@@ -6,6 +6,7 @@ Imports the standard library, pydantic and PyYAML only, because the Snakefile re
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ from ham.settings import Settings, described
 SPLIT_PARTS = ("train", "val", "test")  # names of the lists of a split of one's own
 PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
 PUBLISHED_LISTS = f"{PUBLISHED}ImageSets/"
+ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp")  # of image files, in capitals as well
 IMAGE_COLUMNS = ("image", "patient", "width", "height", "view")  # of images.csv, that are no findings
 RESERVED = frozenset((*IMAGE_COLUMNS, "abnormality", "mean", "sd", "pooled"))  # columns and rows of our own tables
 
@@ -45,6 +47,11 @@ def explain_unsafe(name: str) -> str | None:
     if len(name) > 1000 or any(part in ("", ".", "..") or len(part) > 200 for part in name.split("/")):
         return "has an empty, overlong, '.' or '..' part"
     return None
+
+
+def normalised(text: str) -> str:
+    """``text`` with every letter in one spelling: macOS writes ü in file names as two signs (NFD), tables as one."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def is_address(mirror: str) -> bool:
@@ -110,12 +117,15 @@ class LabelsFile(OwnFile):
 
 
 class BoxesFile(OwnFile):
-    """A CSV table with a row a box, or COCO's JSON where the name ends in .json; boxes in pixels of their own image."""
+    """A CSV table with a row a box, or COCO's JSON where the name ends in .json."""
 
     image: Column = Field(default="image", description="Column of the image, as in the table of labels.")
     finding: Column = Field(default="finding", description="Column of the finding.")
     xywh: FourColumns | None = Field(default=None, description="Columns of left, top, width, height.")
     corners: FourColumns | None = Field(default=None, description="Columns of left, top, right, bottom.")
+    frame: Literal["pixels", "shares"] = Field(
+        default="pixels", description="pixels of each box's own image, or shares of its width and height (0 to 1)."
+    )
 
     @property
     def coco(self) -> bool:

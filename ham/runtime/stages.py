@@ -57,7 +57,12 @@ DECIDING: dict[str, tuple[str, ...]] = {
     "draw_chexpert_phantom": (*DRAWING, "ham.phantom.chexpert_distribution", "ham.phantom.nih_distribution"),
     "check_images": ("ham.datasets.acquire.check", "ham.images"),
     "convert_nih": (*CONVERSION, "ham.datasets.sources.label_table", "ham.datasets.sources.nih"),
-    "convert_table": (*CONVERSION, "ham.datasets.sources.label_table", "ham.datasets.sources.table"),
+    "convert_table": (
+        *CONVERSION,
+        "ham.datasets.sources.coco",
+        "ham.datasets.sources.label_table",
+        "ham.datasets.sources.table",
+    ),
     "convert_chexpert": (
         *CONVERSION,
         "ham.datasets.sources.chexpert",

@@ -10,12 +10,11 @@ from pathlib import Path
 from ham.datasets.acquire.image_records import write_linked_record
 from ham.datasets.acquire.links import link
 from ham.datasets.dataset import read_list
-from ham.datasets.description import explain_unsafe
+from ham.datasets.description import ENDINGS, explain_unsafe, normalised
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.files import sha256
 from ham.runtime.progress import track
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp")  # in capitals as well
 log = logging.getLogger("ham")
 
 
@@ -64,14 +63,19 @@ def _find_images(folder: Path, by_path: bool) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for root in [folder] if by_path else _find_roots(folder):
         for path in _walk_images(root):
-            name = path.relative_to(root).as_posix() if by_path else path.name
+            name = normalised(path.relative_to(root).as_posix() if by_path else path.name)
             if explain_unsafe(name):
                 continue
             first = found.setdefault(name, path)
             if first is not path and not _have_same_content(first, path):
-                raise DataError(f"{first} and {path} have one name and different content: keep one of them")
+                spelling = _explain_spelling(first, path)
+                raise DataError(f"{first} and {path} have one name and different content: keep one of them{spelling}")
     if not found:
-        layouts = "PNG or JPEG" if by_path else "images/*.png, images_001/images/*.png … or any folders with images"
+        layouts = (
+            f"files that end in {', '.join(ENDINGS)}"
+            if by_path
+            else "images/*.png, images_001/images/*.png … or any folders with images"
+        )
         raise DataError(f"{folder} ({key}) has no images: {layouts} are expected")
     return found
 
@@ -84,19 +88,26 @@ def _find_roots(folder: Path) -> list[Path]:
 
 
 def _walk_images(root: Path) -> Iterator[Path]:
-    """The images below ``root`` in a fixed order; links are followed, a folder is entered once."""
-    entered: set[tuple[int, int]] = set()
+    """The images below ``root`` in a fixed order; links are followed, by all ways but circles."""
+    way: dict[str, frozenset[tuple[int, int]]] = {}  # of each folder to come: those that lead to it
     for current, folders, names in os.walk(root, followlinks=True):
         status = os.stat(current)
-        if (status.st_dev, status.st_ino) in entered:
+        here, above = (status.st_dev, status.st_ino), way.pop(current, frozenset())
+        if here in above:
             folders.clear()
             continue
-        entered.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        way |= {os.path.join(current, name): above | {here} for name in folders}
         for name in sorted(names):
             path = Path(current, name)
             if name.lower().endswith(ENDINGS) and not name.startswith(".") and path.is_file():
                 yield path
+
+
+def _explain_spelling(first: Path, second: Path) -> str:
+    """What two names that look alike differ in."""
+    alike = first.parent != second.parent or first.name == second.name
+    return "" if alike else " (their letters are alike, written as one sign in one and as two in the other)"
 
 
 def _have_same_content(first: Path, second: Path) -> bool:

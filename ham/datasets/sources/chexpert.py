@@ -22,7 +22,7 @@ from ham.datasets.acquire.links import link
 from ham.datasets.dataset import BoxesByImage
 from ham.datasets.description import Description
 from ham.datasets.sources import SOURCES
-from ham.datasets.sources.box_checks import are_numbers, read_json
+from ham.datasets.sources.box_checks import are_numbers, are_shares, place_in_image, read_json, refuse_other_frame
 from ham.datasets.sources.chexpert_labels import read_labels, resolve_labels
 from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mistake, refuse_mistakes
@@ -40,6 +40,11 @@ DRAWN = ".drawn"  # in the data set's folder, where ham draws what a user would 
 LARGEST_BOXES = 64 << 20  # bytes; the authors' file has 354,174
 AT_ONCE = 256  # images whose headers one thread reads before it asks for more
 NO_JPEG = "no JPEG image, or one whose header is damaged"
+FULL_SIZE = (
+    "boxes are in pixels of the full-size images, which the -small set reduced; give data.folder the full-size "
+    "CheXpert-v1.0"
+)
+GET_FILE = "get the authors' file"
 READERS = 16  # threads, where other work has processes: reading a header is waiting for the disk, whatever the cores
 
 Corners = list[list[float]]  # [[xmin, ymin, xmax, ymax], …], pixels of the image
@@ -52,6 +57,15 @@ class ImageHeader(NamedTuple):
     width: int
     height: int
     bytes: int
+
+
+class MendedBox(NamedTuple):
+    """A box x, y, w, h, or None where nothing of it is left, what was wrong with it and done about it, and by how many
+    pixels it left its image."""
+
+    box: list[float] | None
+    repairs: list[tuple[str, str]]
+    outside: float
 
 
 def convert(request: ConversionRequest) -> None:
@@ -141,7 +155,14 @@ def read_boxes(
     one that lies mostly outside its image: then the images are not those that the boxes were drawn on.
     """
     boxes: BoxesByImage = {}
-    for image, named in _correct_spelling(_read_boxes_file(path), problems).items():
+    left_by: list[float] = []
+    given_boxes = _read_boxes_file(path)
+    every = [
+        Box.from_corners(corners) for named in given_boxes.values() for given in named.values() for corners in given
+    ]
+    if are_shares(every):
+        raise DataError(f"{path}: all boxes lie within 1 x 1: these are shares of the image and not pixels: {GET_FILE}")
+    for image, named in _correct_spelling(given_boxes, problems).items():
         if image not in labels.index:
             what = f"{path}: boxes for {image}, an image that train.csv and valid.csv do not have"
             problems.append(mistake(what, image))
@@ -155,8 +176,13 @@ def read_boxes(
             where = f"{path}: {image}, {finding}"
             if finding not in description.boxed_findings:
                 problems.append(mistake(f"{where}: a finding that is not among the boxed_findings", image))
-            elif found := _mend_boxes(where, image, finding, given, headers.get(image), problems):
+                continue
+            size = headers[image][:2] if image in headers else None
+            mended = _mend_boxes(where, image, finding, given, size, problems)
+            left_by += [box.outside for box in mended]
+            if found := [box.box for box in mended if box.box]:
                 boxes[image][finding] = found
+    refuse_other_frame(path, left_by, FULL_SIZE)
     return boxes
 
 
@@ -178,62 +204,47 @@ def _correct_spelling(given: Mapping[str, CornersByFinding], problems: list[Prob
 
 
 def _mend_boxes(
-    where: str, image: str, finding: str, given: Corners, header: ImageHeader | None, problems: list[Problem]
-) -> list[list[float]]:
-    """The boxes x, y, w, h of a finding, mended where that can be."""
-    found: list[list[float]] = []
+    where: str, image: str, finding: str, given: Corners, size: tuple[int, int] | None, problems: list[Problem]
+) -> list[MendedBox]:
+    """The boxes of a finding, mended where that can be, each once."""
+    found: list[MendedBox] = []
     for corners in given:
         with collect_mistakes(problems, image):
-            mended = _mend_box(where, corners, header)
+            mended = _mend_box(where, corners, size)
             said = f"box {_format_corners(corners)} of {finding}"
             problems += [Problem(image, f"{said} {problem}", repair) for problem, repair in mended.repairs]
-            if mended.box in found:
+            if mended.box and mended.box in [other.box for other in found]:
                 problems.append(Problem(image, f"{said} stands there twice", "used once"))
-            elif mended.box:
-                found.append(mended.box)
+            else:
+                found.append(mended)
     return found
 
 
 def _read_boxes_file(path: Path) -> dict[str, CornersByFinding]:
-    read = read_json(path, LARGEST_BOXES)
+    read = read_json(path, LARGEST_BOXES, "get it again")
     for image, named in read.items() if isinstance(read, dict) else [("", None)]:
         if not isinstance(named, dict) or not all(
             isinstance(given, list) and all(are_numbers(corners) for corners in given) for given in named.values()
         ):
             what = "not {finding: [[xmin, ymin, xmax, ymax]]} of finite numbers"
-            raise DataError(f"{path}: {image or 'the file'} is {what}: get the authors' file")
+            raise DataError(f"{path}: {image or 'the file'} is {what}: {GET_FILE}")
     return dict(read)
 
 
-class MendedBox(NamedTuple):
-    """A box x, y, w, h, or None where nothing of it is left, and what was wrong with it and done about it."""
-
-    box: list[float] | None
-    repairs: list[tuple[str, str]]
-
-
-def _mend_box(where: str, corners: Sequence[float], header: ImageHeader | None) -> MendedBox:
-    """``corners`` xmin, ymin, xmax, ymax in pixels of the image; unknown size: nothing is said of its edges."""
+def _mend_box(where: str, corners: Sequence[float], size: tuple[int, int] | None) -> MendedBox:
+    """``corners`` xmin, ymin, xmax, ymax in pixels of the image of ``size`` (None: unknown)."""
     repairs = []
     x0, x1 = sorted((corners[0], corners[2]))
     y0, y1 = sorted((corners[1], corners[3]))
     if [x0, y0, x1, y1] != list(corners):
         repairs.append(("has its corners the wrong way round", "corners turned"))
     if x0 == x1 or y0 == y1:
-        return MendedBox(None, [*repairs, ("has no area", "left out")])
-    if header is not None:
-        left, right = max(x0, 0), min(x1, header.width)
-        top, bottom = max(y0, 0), min(y1, header.height)
-        if 2 * max(right - left, 0) * max(bottom - top, 0) <= (x1 - x0) * (y1 - y0):
-            raise DataError(
-                f"{where}: the box {_format_corners(corners)} lies mostly outside the image of {header.width} x "
-                f"{header.height}: boxes are in pixels of the full-size images, which the -small set reduced; give "
-                "data.folder the full-size CheXpert-v1.0"
-            )
-        if [left, top, right, bottom] != [x0, y0, x1, y1]:
-            repairs.append((f"leaves the image of {header.width} x {header.height}", "cut at its edge"))
-            x0, y0, x1, y1 = left, top, right, bottom
-    return MendedBox(Box.from_corners((x0, y0, x1, y1)).xywh(), repairs)
+        return MendedBox(None, [*repairs, ("has no area", "left out")], 0)
+    inside, outside = place_in_image(where, f"the box {_format_corners(corners)}", Box(x0, y0, x1, y1), size, FULL_SIZE)
+    if outside > 0:
+        image = f"the image of {size[0]} x {size[1]}" if size else "its image"
+        repairs.append((f"leaves {image}", "cut at its edge"))
+    return MendedBox(inside.xywh(), repairs, outside)
 
 
 def _format_corners(corners: Sequence[float]) -> str:

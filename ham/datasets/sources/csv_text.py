@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from ham.datasets.description import normalised
 from ham.errors import DataError
 
 LARGEST_TABLE = 256 << 20  # bytes; Data_Entry has 9 MB
@@ -17,7 +18,8 @@ MOST_COLUMNS = 1000
 def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     """Header fields, and rows with the number of their line, blank ones left out; DataError for what is no sane table.
 
-    Rows are read as they are asked for, and may raise DataError too.
+    Letters have one spelling (NFC), whatever wrote them. Rows are read as they are asked for, and may raise DataError
+    too.
     """
     try:
         if path.stat().st_size > LARGEST_TABLE:
@@ -39,7 +41,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                 if len(row) > MOST_COLUMNS or any("\0" in field for field in row):
                     raise csv.Error(f"{len(row)} fields, or bytes that are no text")
                 if any(row):
-                    yield reader.line_num, row
+                    yield reader.line_num, [normalised(field) for field in row]
         except (csv.Error, UnicodeDecodeError) as error:
             raise DataError(f"{path}, after line {reader.line_num}: no CSV text ({error}): get it again") from None
 

@@ -13,7 +13,7 @@ import pandas as pd
 from ham.datasets.description import explain_unsafe
 from ham.datasets.sources.problems import mistake
 from ham.datasets.writer import Problem
-from ham.errors import DataError
+from ham.errors import DataError, list_some
 
 NO_FINDING = "No Finding"
 PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.\w+")  # image names that need no closer look
@@ -79,9 +79,10 @@ def parse_findings(text: str, findings: Sequence[str]) -> tuple[np.ndarray, str 
     labels = np.zeros(len(findings), dtype=np.int8)
     if text == NO_FINDING:
         return labels, None
-    for name in map(str.strip, text.split("|")):
-        if name not in findings:
-            what = f"{NO_FINDING} beside a finding" if name == NO_FINDING else f"unknown finding {name[:200]!r}"
-            return labels, f"{what}; the description's findings are {', '.join(findings)}"
-        labels[findings.index(name)] = 1
+    named = [name.strip() for name in text.split("|")]
+    unknown = [repr(name[:200]) for name in named if name not in findings and name != NO_FINDING]
+    if unknown or NO_FINDING in named:
+        what = f"unknown finding {list_some(unknown)}" if unknown else f"{NO_FINDING} beside a finding"
+        return labels, f"{what}; the description's findings are {', '.join(findings)}"
+    labels[[findings.index(name) for name in named]] = 1
     return labels, None

@@ -18,7 +18,7 @@ import pandas as pd
 
 from ham.datasets.dataset import BoxesByImage, read_list
 from ham.datasets.description import PUBLISHED, Description, find_repeated
-from ham.datasets.sources.box_checks import add_once, check_owner, four_numbers
+from ham.datasets.sources.box_checks import SMALLEST, add_once, check_owner, four_numbers
 from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
 from ham.datasets.sources.label_table import LabelRow, build_label_table, find_columns, parse_findings
@@ -26,7 +26,7 @@ from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mist
 from ham.datasets.sources.usable_images import choose_images, find_missing
 from ham.datasets.splits import folds_by_patient
 from ham.datasets.writer import Problem, build_content, describe_file, write_dataset
-from ham.errors import DataError
+from ham.errors import DataError, list_some
 
 ENTRIES = "Data_Entry"  # how the table's name begins; what follows is the year of its issue
 BOX_LIST = "BBox_List"
@@ -34,6 +34,7 @@ AUTHORS_BOXES = f"{PUBLISHED}Annotations/BBoxes.json"
 OFFICIAL = ("train_val_list.txt", "test_list.txt")
 RENAMED = {"Infiltrate": "Infiltration"}  # BBox_List's word, Data_Entry's word
 COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "View Position")
+HOW_TO_GET = "get the archives that have them, or the folder (data.folder)"
 TOLERANCE = 1e-9  # between our boxes and the authors', in pixels
 
 
@@ -50,8 +51,8 @@ def convert(request: ConversionRequest) -> None:
     boxes = _collect_boxes(request, table, problems)
     lists = _collect_lists(request, frozenset(table.index), problems)
     sizes = dict.fromkeys(table.index, (description.box_grid, description.box_grid))
-    images = choose_images(request, sizes, problems)
-    missing = find_missing(request, table, images.names, "get the archives that have them", problems)
+    images = choose_images(request, sizes, problems, any_ending=True)
+    missing = find_missing(request, table, images.names, HOW_TO_GET, problems, images.others)
     refuse_mistakes(request, problems)
     content = build_content(
         description,
@@ -164,6 +165,8 @@ def _read_box(where: str, fields: Sequence[str], grid: int) -> list[float]:
     x, y, w, h = four_numbers(where, fields, "x, y, w, h")
     if x < 0 or y < 0 or w <= 0 or h <= 0 or x + w > grid or y + h > grid:
         raise DataError(f"{where}: the box x {x}, y {y}, w {w}, h {h} is not inside the image of {grid} x {grid}")
+    if w < SMALLEST or h < SMALLEST:
+        raise DataError(f"{where}: the box x {x}, y {y}, w {w}, h {h} is under a pixel: it covers nothing of its image")
     return [x, y, w, h]
 
 
@@ -204,7 +207,7 @@ def _check_list(path: Path, images: frozenset[str]) -> None:
     if not images.issuperset(listed):
         unknown = [(entry, image) for entry, image in enumerate(listed, 1) if image not in images]
         entry, image = unknown[0]
-        more = f", nor are {len(unknown) - 1} others" if len(unknown) > 1 else ""
+        more = f", nor are {list_some([other for _, other in unknown[1:]])}" if len(unknown) > 1 else ""
         raise DataError(f"{path}, entry {entry}: {image} is no image of {ENTRIES}{more}")
     if len(set(listed)) < len(listed):
         raise DataError(f"{path}: {find_repeated(listed)[0]} is listed twice")

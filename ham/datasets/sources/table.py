@@ -7,19 +7,27 @@ own image, whatever its size.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ham.boxes import Box
 from ham.datasets.dataset import BoxesByImage
-from ham.datasets.description import SPLIT_PARTS, BoxesFile, Description, LabelsFile
-from ham.datasets.sources.box_checks import add_once, are_numbers, check_owner, four_numbers, read_json
+from ham.datasets.description import ENDINGS, SPLIT_PARTS, BoxesFile, Description, LabelsFile
+from ham.datasets.sources.box_checks import (
+    GivenBox,
+    add_once,
+    are_shares,
+    check_owner,
+    four_numbers,
+    place_in_image,
+    refuse_other_frame,
+)
+from ham.datasets.sources.coco import Sizes, read_coco_boxes
 from ham.datasets.sources.conversion import ConversionRequest
-from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
+from ham.datasets.sources.csv_text import read_csv
 from ham.datasets.sources.label_table import NO_FINDING, LabelRow, build_label_table, find_columns, parse_findings
 from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mistake, refuse_mistakes
 from ham.datasets.sources.usable_images import choose_images, find_missing
@@ -28,22 +36,9 @@ from ham.datasets.writer import Problem, build_content, describe_file, write_dat
 from ham.errors import DataError
 
 WRITTEN = {"1": 1.0, "1.0": 1.0, "0": 0.0, "0.0": 0.0, "": math.nan}
+LEFT_SHARE = "left out: a share of an unknown size is no number of pixels"
 PART_OF = {"train": "train", "validation": "val", "val": "val", "test": "test", "": ""}
-ROUNDING = 1.0  # pixels that a box may leave its image by: programs for drawing them round to either side
-
-Sizes = Mapping[str, tuple[int, int]]  # {image: (width, height)} in pixels, of images that are there
-
-
-class GivenBox(NamedTuple):
-    """A box as it stands in its file: ``numbers`` are left, top, then right, bottom or, unless ``corners``, width,
-    height.
-    """
-
-    where: str
-    image: str
-    finding: str
-    numbers: list[float]
-    corners: bool
+OTHER_FRAME = "it was drawn on another size of it, or the description names its numbers in another order or frame"
 
 
 def convert(request: ConversionRequest) -> None:
@@ -66,7 +61,11 @@ def convert(request: ConversionRequest) -> None:
         boxes = read_boxes(description, table, sizes, problems)
     labels = Path(description.labels.file).name
     how = f"{labels} has their paths below {description.images}, which has other images or none"
-    missing = find_missing(request, table, images.names, how, problems)
+    for image in table.index:
+        if image not in images.names and (Path(str(description.images)) / image).is_file():
+            kinds = f"no image that ham reads ({', '.join(ENDINGS)})"
+            problems.append(mistake(f"{labels} names {image}, a file that is there and {kinds}", image))
+    missing = find_missing(request, table, images.names, how, problems, images.others)
     refuse_mistakes(request, problems)
     content = build_content(
         description,
@@ -142,42 +141,60 @@ def _parse_cells(written: Sequence[str], findings: Sequence[str]) -> tuple[np.nd
 def read_boxes(description: Description, table: pd.DataFrame, sizes: Sizes, problems: list[Problem]) -> BoxesByImage:
     """The boxes as x, y, w, h in pixels of their image; numbers stay as they are where they come in that order.
 
-    A box that leaves its image by less than a pixel is cut; every other mistake is one of ``problems``: an image or
-    finding that the labels do not have, no area, a box that stands there twice. DataError is for a file that is none.
+    A box that leaves its image is cut (:func:`place_in_image`); every other mistake is one of ``problems``: an image or
+    finding that the labels do not have, no area, a box that stands there twice. DataError is for a file that is none,
+    or whose boxes are in another frame than the description says.
     """
     file, labels = description.boxes, Path(description.own_tables[0]).name
     boxes: BoxesByImage = {}
     if file is None:
         return boxes
-    for given in _read_coco_boxes(file, sizes, problems) if file.coco else _read_csv_boxes(file, problems):
+    path, shares = Path(file.file), file.frame == "shares"
+    read = list(read_coco_boxes(path, sizes, problems) if file.coco else _read_csv_boxes(file, problems))
+    if not shares and are_shares([given.box for given in read]):
+        raise DataError(
+            f"{path}: all boxes lie within 1 x 1: these are shares of the image and not pixels; say frame: shares "
+            "below boxes: in the description"
+        )
+    left_by = []
+    for given in read:
         with collect_mistakes(problems, given.image):
             check_owner(given.where, given.image, given.finding, description, table, labels)
-            box, repair = _cut_at_edge(given, sizes.get(given.image))
+            size = sizes.get(given.image)
+            if shares and size is None:
+                problems.append(Problem(given.image, f"{given.where}: a box of an image that is not there", LEFT_SHARE))
+                continue
+            box, outside = _place(given, size, shares)
+            left_by.append(outside)
             add_once(given.where, boxes, given.image, given.finding, box)
-            if repair:
-                problems.append(Problem(given.image, f"{given.where}: {repair}", "cut at its edge"))
+            if outside > 0:
+                said = f"{_name_box(given)} leaves {_name_image(size)} by {outside:g} pixels"
+                problems.append(Problem(given.image, f"{given.where}: {said}", "cut at its edge"))
+    refuse_other_frame(path, left_by, OTHER_FRAME.replace("it was", "they were").replace("of it", "of them"))
     return boxes
 
 
-def _cut_at_edge(given: GivenBox, size: tuple[int, int] | None) -> tuple[list[float], str | None]:
-    """x, y, w, h of a box, cut at the edge of its image of ``size``, and why; DataError where it is not in there."""
-    box = Box.from_corners(given.numbers) if given.corners else Box.from_xywh(given.numbers)
-    order = "left, top, right, bottom" if given.corners else "left, top, width, height"
-    said = f"the box {', '.join(f'{number:g}' for number in given.numbers)} ({order})"
+def _place(given: GivenBox, size: tuple[int, int] | None, shares: bool) -> tuple[list[float], float]:
+    """x, y, w, h of a box in pixels of its image of ``size``, cut at its edge, and by how much it left it."""
+    box = given.box
     if box.x1 <= box.x0 or box.y1 <= box.y0:
-        raise DataError(f"{given.where}: {said} has no area: see whether the description names its columns in order")
-    width, height = size or (math.inf, math.inf)  # a missing image has edges, but nobody knows where
-    image = f"its image of {width} x {height}" if size else "its image"
-    outside = max(-box.x0, -box.y0, box.x1 - width, box.y1 - height)
-    if outside > ROUNDING or (outside > 0 and (box.x1 <= 0 or box.y1 <= 0 or box.x0 >= width or box.y0 >= height)):
-        raise DataError(
-            f"{given.where}: {said} is not inside {image}: it was drawn on another size of it, or the description "
-            "names its columns in another order"
-        )
-    if outside > 0:
-        cut = Box(max(box.x0, 0), max(box.y0, 0), min(box.x1, width), min(box.y1, height))
-        return cut.xywh(), f"{said} leaves {image} by {outside:g} pixels"
-    return (box.xywh() if given.corners else given.numbers), None
+        what = "has no area: see whether the description names its columns in order"
+        raise DataError(f"{given.where}: {_name_box(given)} {what}")
+    if shares and size is not None:
+        width, height = size
+        box = Box(box.x0 * width, box.y0 * height, box.x1 * width, box.y1 * height)
+    inside, outside = place_in_image(given.where, _name_box(given), box, size, OTHER_FRAME)
+    kept = not (outside > 0 or given.corners or shares)
+    return (given.numbers if kept else inside.xywh()), outside
+
+
+def _name_box(given: GivenBox) -> str:
+    order = "left, top, right, bottom" if given.corners else "left, top, width, height"
+    return f"the box {', '.join(f'{number:g}' for number in given.numbers)} ({order})"
+
+
+def _name_image(size: tuple[int, int] | None) -> str:
+    return f"its image of {size[0]} x {size[1]}" if size else "its image"
 
 
 def _read_csv_boxes(file: BoxesFile, problems: list[Problem]) -> Iterator[GivenBox]:
@@ -187,54 +204,20 @@ def _read_csv_boxes(file: BoxesFile, problems: list[Problem]) -> Iterator[GivenB
     columns = find_columns(path, header, [file.image, file.finding, *order])
     for line, row in rows:
         where = f"{path}, line {line}"
-        fields = [row[column].strip() if column < len(row) else "" for column in columns]
+        image, finding, *fields = (row[column].strip() if column < len(row) else "" for column in columns)
         numbers: list[float] = []
-        with collect_mistakes(problems, fields[0]):
+        with collect_mistakes(problems, image):
             if len(row) != len(header):
                 raise DataError(f"{where}: {len(row)} fields, {len(header)} are expected")
-            numbers = four_numbers(where, fields[2:], ", ".join(order))
+            if not any(fields):
+                problems.append(Problem(image, f"{where}: a row without coordinates", "left out: it is no box"))
+                continue
+            blank = [name for name, field in zip(order, fields, strict=True) if not field]
+            if blank:
+                raise DataError(
+                    f"{where}: {', '.join(blank)} {'is' if len(blank) == 1 else 'are'} blank: give four numbers, or "
+                    "none where there is no box"
+                )
+            numbers = four_numbers(where, fields, ", ".join(order))
         if numbers:
-            yield GivenBox(where, fields[0], fields[1], numbers, corners)
-
-
-def _read_coco_boxes(file: BoxesFile, sizes: Sizes, problems: list[Problem]) -> Iterator[GivenBox]:
-    path = Path(file.file)
-    read = read_json(path, LARGEST_TABLE)
-    images, findings, found = (_get_entries(path, read, name) for name in ("images", "categories", "annotations"))
-    names = {image.get("id"): str(image.get("file_name", "")) for image in images}
-    kinds = {finding.get("id"): str(finding.get("name", "")) for finding in findings}
-    if len(names) < len(images) or len(kinds) < len(findings):
-        raise DataError(f"{path}: an id stands twice among the images or categories: write the file again")
-    problems += _compare_sizes(path, images, sizes)
-    for number, annotation in enumerate(found):
-        where = f"{path}, annotation {annotation.get('id', number)}"
-        image, box = names.get(annotation.get("image_id")), annotation.get("bbox")
-        finding = kinds.get(annotation.get("category_id"))
-        if image is None or finding is None or not are_numbers(box):
-            what = "has no bbox of four numbers" if image is not None and finding is not None else "is of an unknown id"
-            problems.append(mistake(f"{where} {what}: write the file again", image or ""))
-        else:
-            yield GivenBox(where, image, finding, list(box or ()), corners=False)
-
-
-def _get_entries(path: Path, read: Any, name: str) -> list[dict[str, Any]]:
-    found = read.get(name) if isinstance(read, dict) else None
-    ids = ("image_id", "category_id") if name == "annotations" else ("id",)
-    if not isinstance(found, list) or not all(
-        isinstance(entry, dict) and all(isinstance(entry.get(key), int | str) for key in ids) for entry in found
-    ):
-        raise DataError(f"{path} is no COCO file: {name} is not a list of objects with {' and '.join(ids)}")
-    return found
-
-
-def _compare_sizes(path: Path, images: Iterable[dict[str, Any]], sizes: Sizes) -> Iterator[Problem]:
-    """A mistake for every image that had another size when its boxes were drawn."""
-    for image in images:
-        name, drawn = str(image.get("file_name", "")), (image.get("width"), image.get("height"))
-        if name in sizes and None not in drawn and drawn != sizes[name]:
-            width, height = sizes[name]
-            yield mistake(
-                f"{path}: {name} has {drawn[0]} x {drawn[1]} pixels there and {width} x {height} here: the boxes would "
-                "lie elsewhere; take the images that they were drawn on",
-                name,
-            )
+            yield GivenBox(where, image, finding, numbers, corners)

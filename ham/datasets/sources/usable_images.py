@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from ham.datasets.acquire.image_records import DEEP, GREY, TURNED, Checked, read_checks
+from ham.datasets.acquire.links import link
+from ham.datasets.description import ENDINGS
 from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.problems import collect_mistakes, mistake
 from ham.datasets.writer import Problem, digest_images
-from ham.errors import DataError
+from ham.errors import DataError, list_some
 
 
 @dataclass(frozen=True)
 class UsableImages:
-    """The checked images that the tables know, and how many images each record of ``checks`` has, by its stem."""
+    """The checked images that the tables know, names of the others, and how many images each record of ``checks`` has,
+    by its stem."""
 
     known: tuple[Checked, ...]
+    others: tuple[str, ...]
     numbers: Mapping[str, int]
 
     @property
@@ -35,11 +39,15 @@ class UsableImages:
 
 
 def choose_images(
-    request: ConversionRequest, sizes: Mapping[str, tuple[int, int] | None], problems: list[Problem]
+    request: ConversionRequest,
+    sizes: Mapping[str, tuple[int, int] | None],
+    problems: list[Problem],
+    any_ending: bool = False,
 ) -> UsableImages:
     """The images of ``request.checks`` that the tables know, each once; what is wrong with one joins ``problems``.
 
     ``sizes`` are the width and height in pixels that the tables imply for each image, None where any will do.
+    ``any_ending``: an image that is there under another ending only is linked under the name that the tables have.
     """
     first_seen: dict[str, tuple[Checked, Path]] = {}
     numbers: dict[str, int] = {}
@@ -55,15 +63,54 @@ def choose_images(
                 problems.append(Problem(checked.image, both, "the same bytes, used once"))
             else:
                 problems.append(mistake(f"{checked.image} is {both} with different content: use one", checked.image))
-    known = []
+    if any_ending:
+        _link_by_stem(request, sizes, first_seen, problems)
+    known, others = [], []
     for checked, record in first_seen.values():
         if checked.image not in sizes:
             problems.append(Problem(checked.image, f"in {record.stem} but in no table", "left out"))
+            others.append(checked.image)
             continue
         problem = _judge_image(request.images / checked.image, checked, sizes[checked.image], record)
         problems += [problem] if problem else []
         known.append(checked)
-    return UsableImages(tuple(known), numbers)
+    return UsableImages(tuple(known), tuple(others), numbers)
+
+
+def pair_by_stem(missing: Sequence[str], others: Iterable[str]) -> dict[str, list[str]]:
+    """Those of ``missing`` that are there by another ending or in other letters, capitals or small: {image: names}."""
+    there: dict[str, list[str]] = {}
+    for name in others:
+        there.setdefault(_find_stem(name), []).append(name)
+    return {image: there[stem] for image in missing if (stem := _find_stem(image)) in there}
+
+
+def _find_stem(image: str) -> str:
+    lower = image.casefold()
+    return next((lower.removesuffix(ending) for ending in ENDINGS if lower.endswith(ending)), lower)
+
+
+def _link_by_stem(
+    request: ConversionRequest,
+    known: Mapping[str, object],
+    seen: dict[str, tuple[Checked, Path]],
+    problems: list[Problem],
+) -> None:
+    """Give what was ``seen`` under another ending the name that is ``known``: public copies of NIH's are JPEG."""
+    missing = [image for image in known if image not in seen]
+    pairs = pair_by_stem(missing, [name for name in seen if name not in known])
+    linked = []
+    for image, names in pairs.items():
+        if len(names) > 1 or sum(other == names for other in pairs.values()) > 1:
+            problems.append(mistake(f"{image} is not there, but {' and '.join(names)} are: keep one of them", image))
+            continue
+        checked, record = seen.pop(names[0])
+        seen[image] = (checked._replace(image=image), record)
+        link((request.images / names[0]).resolve(), request.images / image, within=request.folder)
+        linked.append(f"{names[0]} for {image}")
+    if linked:
+        what = f"{len(linked)} images are there under another ending: {list_some(linked, 3)}"
+        problems.append(Problem("", what, "linked under the names of the table"))
 
 
 def _judge_image(path: Path, checked: Checked, size: tuple[int, int] | None, record: Path) -> Problem | None:
@@ -103,14 +150,25 @@ def _explain_form(form: str) -> tuple[str, str]:
 
 
 def find_missing(
-    request: ConversionRequest, table: pd.DataFrame, present: frozenset[str], how: str, problems: list[Problem]
+    request: ConversionRequest,
+    table: pd.DataFrame,
+    present: frozenset[str],
+    how: str,
+    problems: list[Problem],
+    others: Sequence[str] = (),
 ) -> list[str]:
     """The images of ``table`` (index image), in its order, that are not ``present``.
 
     That there are some is a mistake among ``problems``, which says ``how`` to get them, unless the data set may be
-    partial; that not one is there always is.
+    partial; that not one is there always is. ``others`` are images that are there and in no table: one that a missing
+    image could be is named with it.
     """
     missing = [image for image in table.index if image not in present]
+    near = {image: " and ".join(names) for image, names in pair_by_stem(missing, others).items()}
+    problems += [Problem(image, f"is not there, but {name} is", "taken as missing") for image, name in near.items()]
+    if near:
+        pairs = list_some([f"{name} is there where {image} is asked for" for image, name in near.items()], 3)
+        how = f"{pairs}: give both one name"
     with collect_mistakes(problems):
         _refuse_missing(request, missing, len(table), how)
     return missing
@@ -120,7 +178,7 @@ def _refuse_missing(request: ConversionRequest, missing: Sequence[str], images: 
     if not missing or (request.data.partial and len(missing) < images):
         return
     counted = (
-        f"data set {request.description.name}: {len(missing)} of {images} images are missing, the first is {missing[0]}"
+        f"data set {request.description.name}: {len(missing)} of {images} images are missing ({list_some(missing)})"
     )
     if len(missing) == images:
         raise DataError(f"{counted}: not one is there; {how}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
+import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
-from small_nih import FOLDS, Mirror, png
+from PIL import Image
+from small_nih import FOLDS, GRID, Mirror, png
 
 from ham.datasets.acquire.check import check_images
 from ham.datasets.acquire.image_records import read_record
@@ -73,6 +77,56 @@ def test_linked_images_go_through_check_and_conversion_without_an_archive(mirror
     assert str(source) not in (made / "dataset.json").read_text()
 
 
+def convert_linked(mirror: Mirror, source: Path, **options: Any) -> Dataset:
+    """The data set of the mirror's tables and the images in a folder."""
+    description, made = mirror.write(), mirror.root / "linked"
+    link_images(source, made / "images", made / ".unpacked/linked.csv")
+    check_images(made / "images", made / ".unpacked/linked.csv", made / ".checked/linked.csv")
+    checks = (made / ".checked/linked.csv",)
+    data = DataSettings(folds=FOLDS, **options)
+    convert(ConversionRequest(made, "small", description, data, mirror.dataset / ".sources", checks))
+    return Dataset.open(made)
+
+
+def jpeg_copies(mirror: Mirror, ending: str) -> Path:
+    """NIH's images as public copies have them: JPEG under their own names."""
+    files = {}
+    for members in mirror.archives.values():
+        for name in members:
+            data = io.BytesIO()
+            Image.new("L", (GRID, GRID), 90).save(data, "JPEG")
+            files[f"all/{name.removesuffix('.png')}{ending}"] = data.getvalue()
+    return tree(mirror.root / "copies", files)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".JPEG"])
+def test_public_copies_as_jpeg_are_linked_under_the_names_of_the_table(mirror: Mirror, ending: str) -> None:
+    mirror.build()
+    source = jpeg_copies(mirror, ending)
+    dataset = convert_linked(mirror, source)
+    assert dataset.missing == frozenset()
+    assert dataset.path(A).resolve() == source / f"all/00000001_000{ending}"
+    said = (dataset.folder / "validation.csv").read_text()
+    assert f"8 images are there under another ending: 00000001_000{ending} for {A}" in said
+    assert "in no table" not in said
+    assert convert_linked(mirror, source).info["digests"] == dataset.info["digests"]
+
+
+def test_two_files_for_one_image_are_a_mistake_and_its_own_name_goes_first(mirror: Mirror) -> None:
+    mirror.build()
+    source = jpeg_copies(mirror, ".jpg")
+    tree(source, {"all/00000001_000.bmp": b"x", f"all/{B}": png(7)})
+    with pytest.raises(
+        DataError, match=rf"{A} is not there, but 00000001_000\.bmp and 00000001_000\.jpg are: keep one"
+    ):
+        convert_linked(mirror, source, partial=True)
+    (source / "all/00000001_000.bmp").unlink()
+    (mirror.root / "linked/images/00000001_000.bmp").unlink()
+    dataset = convert_linked(mirror, source)
+    assert dataset.path(B).resolve() == source / "all" / B
+    assert "00000001_001.jpg,in linked but in no table,left out" in (dataset.folder / "validation.csv").read_text()
+
+
 def test_links_in_the_folder_are_followed_and_a_circle_ends(tmp_path: Path) -> None:
     disk = tree(tmp_path / "disk", {f"part/{A}": png(1), B: png(2)})
     source = tree(tmp_path / "there", {"readme.txt": b"x"})
@@ -80,6 +134,37 @@ def test_links_in_the_folder_are_followed_and_a_circle_ends(tmp_path: Path) -> N
     (source / B).symlink_to(disk / B)
     (source / "again").symlink_to(source)
     assert linked(source, tmp_path / "made") == {A: png(1), B: png(2)}
+
+
+def test_a_folder_that_two_links_lead_to_is_found_under_both(tmp_path: Path) -> None:
+    disk = tree(tmp_path / "disk", {f"part/{A}": png(1)})
+    source = tree(tmp_path / "there", {"readme.txt": b"x"})
+    (source / "first").symlink_to(disk / "part")
+    (source / "second").symlink_to(disk / "part")
+    (disk / "part" / "up").symlink_to(source)
+    link_images(source, tmp_path / "made/images", tmp_path / "made/.unpacked/linked.csv", by_path=True)
+    names = [name for name, _, _ in read_record(tmp_path / "made/.unpacked/linked.csv")]
+    assert names == [f"first/{A}", f"second/{A}"]
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_names_are_the_same_however_their_letters_are_written(tmp_path: Path, by_path: bool) -> None:
+    one, two = (unicodedata.normalize(form, "Müller.png") for form in ("NFC", "NFD"))
+    source = tree(tmp_path / "there", {two: png(1)})
+    link_images(source, tmp_path / "made/images", tmp_path / "made/.unpacked/linked.csv", by_path)
+    assert [name for name, _, _ in read_record(tmp_path / "made/.unpacked/linked.csv")] == [one]
+    assert (tmp_path / "made/images" / one).read_bytes() == png(1)
+    tree(source, {one: png(2)})
+    with pytest.raises(
+        DataError, match=r"have one name and different content: keep one of them .their letters are alike"
+    ):
+        link_images(source, tmp_path / "made/images", tmp_path / "made/.unpacked/linked.csv", by_path)
+
+
+@pytest.mark.parametrize("ending", ["JPG", "jfif", "tif", "TIFF", "bmp", "PnG"])
+def test_every_ending_of_an_image_is_one_in_capitals_too(tmp_path: Path, ending: str) -> None:
+    source = tree(tmp_path / "there", {f"a.{ending}": png(1), "a.txt": b"x"})
+    assert linked(source, tmp_path / "made") == {f"a.{ending}": png(1)}
 
 
 def test_a_link_to_nothing_and_a_device_are_no_images(tmp_path: Path) -> None:

@@ -156,6 +156,29 @@ def test_a_box_that_can_be_mended_is_and_the_repair_recorded(
     assert (f"box {text} of Cardiomegaly {problem}", repair) in problems(dataset, FIRST)
 
 
+def test_a_box_under_a_pixel_is_a_mistake(brought: Brought) -> None:
+    brought.boxes[FIRST]["Cardiomegaly"] = [[9.99, 10, 10.01, 40]]
+    with pytest.raises(
+        DataError, match=r"Cardiomegaly: the box \[9\.99, 10, 10\.01, 40\] is 0\.02 x 30 pixels: under a"
+    ):
+        brought.build()
+
+
+def test_boxes_in_shares_are_one_mistake(brought: Brought) -> None:
+    brought.boxes = {FIRST: {"Cardiomegaly": [[0.2, 0.1, 0.8, 0.7]]}, LATERAL: {"Cardiomegaly": [[0.1, 0, 1, 1]]}}
+    with pytest.raises(DataError, match=r"has a mistake: .*all boxes lie within 1 x 1: these are shares of the image"):
+        brought.build()
+
+
+def test_many_boxes_that_leave_their_images_were_drawn_on_others(brought: Brought) -> None:
+    """Three of seven: each alone would be cut."""
+    brought.boxes[FIRST]["Cardiomegaly"] = [[20, 10, 62, 50]]
+    brought.boxes[THIRD] = {"Edema": [[-2, 0, 30, 30]]}
+    brought.boxes[LATERAL]["Cardiomegaly"] = [[10, 10, 52, 50]]
+    with pytest.raises(DataError, match="3 of 7 boxes are not inside their images"):
+        brought.build()
+
+
 def test_a_box_that_stands_there_twice_is_used_once(brought: Brought) -> None:
     brought.boxes[THIRD]["Edema"] = [[8, 8, 24, 40]]  # beside the misspelt ones
     dataset = brought.build()
@@ -280,7 +303,7 @@ def test_absent_and_damaged_images_stop_a_conversion_unless_it_may_be_partial(br
     del brought.images[SECOND]
     brought.images[THIRD] = b"<html>no image</html>"
     with pytest.raises(
-        DataError, match=rf"2 of 8 images are missing, the first is {SECOND}: .*no JPEG.*set partial: true"
+        DataError, match=rf"2 of 8 images are missing \({SECOND}, {THIRD}\): .*no JPEG.*set partial: true"
     ):
         brought.build()
     dataset = brought.build(partial=True)

@@ -11,7 +11,7 @@ from typing import TextIO
 import numpy as np
 import pytest
 from PIL import Image
-from small_nih import FOLDS, Mirror, png
+from small_nih import FOLDS, Mirror, box_list, png
 
 from ham.datasets.settings import DataSettings
 from ham.datasets.sources import csv_text, nih
@@ -147,7 +147,7 @@ def test_a_box_that_differs_from_the_authors_is_recorded(mirror: Mirror) -> None
 
 def test_absent_images_stop_the_conversion_unless_they_are_allowed(mirror: Mirror) -> None:
     del mirror.archives["images_002.tar.gz"]["00000003_001.png"]
-    with pytest.raises(DataError, match=r"1 of 8 images are missing, the first is 00000003_001\.png.*partial: true"):
+    with pytest.raises(DataError, match=r"1 of 8 images are missing \(00000003_001\.png\).*partial: true"):
         mirror.build()
     assert not (mirror.dataset / "dataset.json").exists()
     dataset = mirror.build(partial=True)
@@ -214,7 +214,7 @@ def test_one_run_names_every_mistake_of_tables_boxes_lists_and_images(mirror: Mi
         "is not inside the image of 32 x 32",
         "a box for x.png, an image that Data_Entry does not have",
         "BBoxes.json is not {image: {finding",
-        "entry 1: x.png is no image of Data_Entry, nor are 1 others",
+        "entry 1: x.png is no image of Data_Entry, nor are ",
         "has 64 x 64 pixels, 32 x 32 are expected",
         "00000002_000.png cannot be used (",
         "1 of 8 images are missing",
@@ -256,6 +256,14 @@ def test_a_line_without_end_is_not_read_whole(mirror: Mirror, monkeypatch: pytes
     with pytest.raises(DataError, match="a line of 65536 characters or more"):
         mirror.build()
     assert asked == []
+
+
+def test_a_box_under_a_pixel_is_a_mistake(mirror: Mirror) -> None:
+    mirror.text(BOX_LIST, box_list([(FIRST, "Mass", "9.99,4,0.02,9")]))
+    with pytest.raises(
+        DataError, match=r"line 2: the box x 9\.99, y 4\.0, w 0\.02, h 9\.0 is under a pixel: it covers nothing"
+    ):
+        mirror.build()
 
 
 def test_a_table_that_is_none_ends_in_validation_csv_too(mirror: Mirror) -> None:

@@ -248,8 +248,15 @@ def test_a_label_that_is_no_yes_or_no_is_named(own: Own, cell: str) -> None:
         ("0,0,5,5", "0,0,5", "line 3: 5 fields, 6 are expected"),
         ("0,0,5,5", "0,0,0,5", "line 3: the box 0, 0, 0, 5 (left, top, width, height) has no area"),
         ("0,0,5,5", "9,9,-5,5", "line 3: the box 9, 9, -5, 5 (left, top, width, height) has no area"),
-        ("0,0,5,5", "50,0,11.5,5", "is not inside its image of 60 x 40: it was drawn on another size of it"),
-        ("0,0,5,5", "60.1,0,0.5,5", "is not inside its image of 60 x 40"),
+        (
+            "0,0,5,5",
+            "54,0,12.5,5",
+            "line 3: the box 54, 0, 12.5, 5 (left, top, width, height) lies mostly outside the image of 60 x 40",
+        ),
+        ("0,0,5,5", "60.1,0,5,5", "line 3: the box 60.1, 0, 5, 5 (left, top, width, height) lies mostly outside"),
+        ("0,0,5,5", "9.99,3,0.02,5", "line 3: the box 9.99, 3, 0.02, 5 (left, top, width, height) is 0.02 x 5 pixels"),
+        ("0,0,5,5", ",,5,5", "line 3: x, y are blank: give four numbers, or none where there is no box"),
+        ("0,0,5,5", "0,0,5,", "line 3: h is blank: give four numbers"),
         ("x,y,w,h", "x,y,x2,y2", "the header has no column w, h"),
     ],
 )
@@ -259,9 +266,96 @@ def test_a_mistake_in_the_boxes_is_named_by_its_line(own: Own, old: str, new: st
     assert said in mistakes(own)[0]
 
 
+SHARES = f"image,finding,x,y,w,h\n{A1},Mass,.2,.2,.3,.3\n{B1},Mass,.1,.1,.5,.5\n{D2},Mass,.5,.5,.5,.4\n"
+IN_PIXELS = {A1: [12, 8, 18, 12], B1: [6.4, 6.4, 32, 32], D2: [25, 25, 25, 20]}  # of 60 x 40, 64 x 64, 50 x 50
+
+
+def as_coco(boxes: dict[str, list[float]], **changes: Any) -> str:
+    """A box of Mass in each image, as COCO writes it."""
+    return json.dumps(
+        {
+            "images": [{"id": number, "file_name": image} for number, image in enumerate(boxes)],
+            "categories": [{"id": 1, "name": "Mass"}],
+            "annotations": [
+                {"id": number, "image_id": number, "category_id": 1, "bbox": box, **changes}
+                for number, box in enumerate(boxes.values())
+            ],
+        }
+    )
+
+
+@pytest.mark.parametrize("form", ["xywh", "corners", "coco"])
+def test_shares_of_the_image_are_one_mistake_and_boxes_when_they_are_called_so(own: Own, form: str) -> None:
+    shares = {A1: [0.2, 0.2, 0.3, 0.3], B1: [0.1, 0.1, 0.5, 0.5], D2: [0.5, 0.5, 0.5, 0.4]}
+    if form == "coco":
+        own.keys["boxes"] = {"file": "boxes.json"}
+        own.boxes = as_coco(shares)
+    else:
+        own.boxes = SHARES
+    if form == "corners":
+        own.keys["boxes"] = {"file": "boxes.csv", "corners": [*"xywh"]}
+        own.boxes = "image,finding,x,y,w,h\n" + "".join(
+            f"{image},Mass,{x},{y},{x + w},{y + h}\n" for image, (x, y, w, h) in shares.items()
+        )
+    (said,) = mistakes(own)
+    assert "all boxes lie within 1 x 1: these are shares of the image and not pixels; say frame: shares below" in said
+    own.keys["boxes"]["frame"] = "shares"
+    written = json.loads((own.build().folder / "Annotations/BBoxes.json").read_text())
+    assert {image: pytest.approx(named["Mass"][0]) for image, named in written.items()} == IN_PIXELS
+
+
+def test_pixels_that_are_called_shares_are_refused(own: Own) -> None:
+    own.keys["boxes"]["frame"] = "shares"
+    said = mistakes(own)
+    assert len(said) == 4
+    assert (
+        "mostly outside the image of 60 x 40: it was drawn on another size of it, or the description names" in said[0]
+    )
+
+
+def test_a_share_under_a_pixel_is_a_mistake_and_one_of_a_missing_image_is_left_out(own: Own) -> None:
+    own.keys["boxes"]["frame"] = "shares"
+    own.boxes = SHARES.replace(".1,.1,.5,.5", ".1,.1,.5,.015")  # 0.96 of 64 pixels
+    assert "line 3: the box 0.1, 0.1, 0.5, 0.015 (left, top, width, height) is 32 x 0.96 pixels" in mistakes(own)[0]
+    own.boxes = SHARES
+    del own.images[B1]
+    (own.folder / "pictures" / B1).unlink()
+    dataset = own.build(partial=True)
+    assert set(dataset.boxes) == {A1, D2}
+    assert (B1, "left out: a share of an unknown size is no number of pixels") in [
+        (image, repair) for image, _, repair in problems(dataset.folder)
+    ]
+
+
+def test_a_row_without_coordinates_is_left_out_and_recorded(own: Own) -> None:
+    own.boxes += f"{C1},,,,,\n"
+    dataset = own.build()
+    assert C1 not in dataset.boxes
+    assert (C1, "left out: it is no box") in [(image, repair) for image, _, repair in problems(dataset.folder)]
+
+
+def test_a_box_that_leaves_its_image_is_cut_while_most_of_it_is_inside(own: Own) -> None:
+    own.boxes = own.boxes.replace("0,0,5,5", "52,-4,10,20")  # 8 x 16 of 10 x 20 inside 60 x 40: 128 of 200
+    dataset = own.build()
+    assert dataset.boxes[A1]["Mass"][1].xywh() == [52, 0, 8, 16]
+    said = [row for row in problems(dataset.folder) if row[0] == A1]
+    assert [(row[1].partition(": ")[2], row[2]) for row in said] == [
+        (
+            "the box 52, -4, 10, 20 (left, top, width, height) leaves its image of 60 x 40 by 4 pixels",
+            "cut at its edge",
+        )
+    ]
+
+
+def test_many_boxes_that_leave_their_images_are_in_another_frame(own: Own) -> None:
+    """Two of four: more than a third; each alone would be cut."""
+    own.boxes = own.boxes.replace("0,0,5,5", "52,-4,10,20").replace("1,2,3,4", "-3,0,20,20")
+    assert "2 of 4 boxes are not inside their images" in mistakes(own)[0]
+
+
 def test_corners_given_as_x_y_w_h_are_refused_and_not_drawn_elsewhere(own: Own) -> None:
     own.boxes = f"image,finding,x,y,w,h\n{B1},Mass,20,20,60,60\n"
-    assert "is not inside its image of 64 x 64" in mistakes(own)[0]
+    assert "1 of 1 boxes are not inside their images, by more than a pixel: they were drawn" in mistakes(own)[0]
 
 
 def test_all_mistakes_of_all_files_are_found_in_one_run(own: Own) -> None:
@@ -271,7 +365,13 @@ def test_all_mistakes_of_all_files_are_found_in_one_run(own: Own) -> None:
     own.images[D1] = encoded((9, 9), "PNG", "RGB")
     del own.images[A2]
     found = mistakes(own)
-    for part in ("unknown finding 'Mas'", "five", "is not inside", f"{C1} cannot be used", "1 of 6 images are missing"):
+    for part in (
+        "unknown finding 'Mas'",
+        "five",
+        "mostly outside",
+        f"{C1} cannot be used",
+        "1 of 6 images are missing",
+    ):
         assert [part in problem for problem in found].count(True) == 1, part
     repaired = [(image, problem) for image, problem, repair in problems(own.dataset) if repair]
     assert (D1, "colour as RGB, 8 bit grey is expected") in repaired
@@ -305,6 +405,33 @@ def test_images_may_be_absent_where_that_is_allowed(own: Own) -> None:
     assert (dataset.missing, dataset.size(B1)) == ({B1}, (0, 0))
     assert dataset.listed("bbox/val") == []
     assert dataset.info["counts"]["present_boxes"] == 3
+
+
+@pytest.mark.parametrize("there", ["a/p1-2.JPG", "a/p1-2.jpeg", "A/p1-2.tif"])
+def test_an_image_that_is_there_under_another_name_is_said_by_both(own: Own, there: str) -> None:
+    own.images[there] = own.images.pop(A2)
+    said = " ".join(mistakes(own))
+    assert f"1 of 6 images are missing ({A2}): {there} is there where {A2} is asked for: give both one name" in said
+    own.build(partial=True)
+    assert (A2, f"is not there, but {there} is", "taken as missing") in problems(own.dataset)
+    own.labels = own.labels.replace(A2, there)
+    assert own.build().missing == frozenset()
+
+
+def test_a_file_of_another_kind_that_the_labels_name_is_called_what_it_is(own: Own) -> None:
+    own.images["a/p1-2.dcm"] = b"DICM"
+    own.labels = own.labels.replace(A2, "a/p1-2.dcm")
+    assert (
+        "labels.csv names a/p1-2.dcm, a file that is there and no image that ham reads (.png, .jpg" in mistakes(own)[0]
+    )
+
+
+def test_all_that_is_missing_is_listed_up_to_ten(own: Own) -> None:
+    own.labels += "".join(f"x/{number}.png,p9,,\n" for number in range(12))
+    listed = ", ".join(f"x/{number}.png" for number in range(10))
+    assert f"12 of 18 images are missing ({listed} and 2 more): labels.csv has their paths" in mistakes(own)[0]
+    own.labels = LABELS.replace("Mass|Edema", "Mas|Oedem")
+    assert "line 2: unknown finding 'Mas', 'Oedem'; the description's" in mistakes(own)[0]
 
 
 def test_file_names_without_their_folders_are_said_to_be_missing(own: Own) -> None:
