@@ -13,7 +13,7 @@ SOURCES := ham tests envs workflow/scripts benchmarks
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: demo test test-sample check bench lock clean help
+.PHONY: demo test test-sample check bench mutants lock clean help
 
 demo: $(INSTALLED) ## The whole pipeline on drawn radiographs, without GPU or download (about 15 minutes)
 	$(BIN)/snakemake all $(DEMO) --rerun-incomplete
@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## The whole pipeline on drawn radiographs, without GPU or do
 	@printf "Snakemake's own report: $(BIN)/snakemake all $(DEMO) --report report.zip\n"
 
 test: $(INSTALLED) ## All tests that need nothing from outside
-	$(PYTEST) -m "not sample"
+	HAM_NO_SKIPS=1 $(PYTEST) -m "not sample"
 
 test-sample: $(INSTALLED) ## The tests on a partial NIH download (CONTRIBUTING.md says where it is looked for)
 	$(PYTEST) -m sample
@@ -36,6 +36,10 @@ check: $(INSTALLED) ## Format, lint and types of Python and Snakemake files; cha
 
 bench: $(INSTALLED) ## Speed of the steps that take the time, one line each
 	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+
+MUTANTS ?= 20
+mutants: $(INSTALLED) ## Whether tests see single changes of the code that decides numbers (hours for all: MUTANTS=1000)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py --count $(MUTANTS)
 
 lock: $(INSTALLED) ## Rewrite the pins in envs/ after a change of pyproject.toml (UPGRADE=--upgrade: the newest of all)
 	$(BIN)/python envs/generate.py $(UPGRADE)

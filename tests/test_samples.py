@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from PIL import Image
 from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, ids
 from ham.images import network_input, read_grey, resized
+from ham.refinement.masks import Cut, RefinedMasks, write_masks
 from ham.samples import Draw, Epochs, Masks, RandomChanges, Samples, draw_augmentation, dynamic_side
 from ham.settings import AugmentationSettings, NormalisationSettings
 
@@ -71,6 +74,74 @@ def test_an_item_equals_the_published_one(number: int, dataset: Dataset, monkeyp
 def test_sides_of_the_dynamic_resize_are_the_published_ones() -> None:
     for size, sides in golden_json("schedules")["dynamic_sizes"].items():
         assert [dynamic_side(percent, int(size)) for percent in range(13)] == sides
+
+
+def drawn(size: int, settings: AugmentationSettings, count: int = 3000) -> list[Draw]:
+    return [draw_augmentation(np.random.default_rng((0, 1, place)), size, settings) for place in range(count)]
+
+
+def test_draws_are_of_every_published_side_alike_and_mirror_every_second_image() -> None:
+    draws = drawn(512, AugmentationSettings())
+    sides = [512, 517, 522, 527, 532, 537, 542, 547, 552, 558, 563, 568, 573]  # r = 0 ... 12, both ends included
+    counts = {side: sum(draw.side == side for draw in draws) for side in sides}
+    assert sum(counts.values()) == 3000
+    # 3000 / 13 = 231 each, standard deviation 15
+    assert all(170 < count < 292 for count in counts.values()), counts
+    assert 1390 < sum(draw.flip for draw in draws) < 1610  # 1500, standard deviation 27
+    for flip, expected in ((0.0, {False}), (1.0, {True})):
+        assert {draw.flip for draw in drawn(512, AugmentationSettings(flip=flip), 50)} == expected
+
+
+def test_crops_lie_anywhere_in_the_enlarged_image_and_rows_and_columns_apart() -> None:
+    draws = [draw for draw in drawn(32, AugmentationSettings()) if draw.side == 35]  # 10, 11 and 12 %
+    places = {(draw.left, draw.top) for draw in draws}
+    assert places == {(left, top) for left in range(4) for top in range(4)}  # 35 - 32 = 3, the last one included
+    fixed = drawn(32, AugmentationSettings(resize="fixed"), 50)
+    assert {(draw.side, draw.left, draw.top) for draw in fixed} == {(32, 0, 0)}
+    assert {draw.side for draw in drawn(100, AugmentationSettings(max_percent=2), 200)} == {100, 101, 102}
+
+
+def test_a_training_sample_is_changed_by_its_draw_and_another_epoch_by_another(dataset: Dataset) -> None:
+    """Which draw it was is found by undoing none: every cut of the enlarged image is tried."""
+    image, size = next(iter(ITEMS["labels"])), 64
+    grey = read_grey(dataset.path(image))
+    cuts = {}
+    for percent in range(13):
+        side = dynamic_side(percent, size)
+        whole = np.asarray(resized(grey, side))
+        for left in range(side - size + 1):
+            for top in range(side - size + 1):
+                cut = whole[top : top + size, left : left + size]
+                cuts[cut.tobytes()] = Draw(side, left, top, False)
+                cuts[cut[:, ::-1].tobytes()] = Draw(side, left, top, True)
+    samples = Samples(dataset, [image], [], size, RandomChanges(AugmentationSettings(), 5))
+    seen = [cuts[np.ascontiguousarray(samples[epoch, 0]["image"]).tobytes()] for epoch in range(1, 31)]
+    assert len({draw.side for draw in seen}) > 3
+    assert {draw.flip for draw in seen} == {True, False}
+    assert any(draw.left > 0 for draw in seen)
+    assert any(draw.top > draw.left for draw in seen)
+    assert any(draw.left > draw.top for draw in seen)
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_refined_mask_is_cut_and_mirrored_as_its_image(tmp_path: Path, flip: bool) -> None:
+    """An image of 8 x 8 whose refined mask has these pixels at rows 1 and 2, columns 4 to 6."""
+    write_masks(tmp_path / "refined.npz", [Cut("a.png/Mass", np.array([[1, 0, 1], [1, 1, 0]], dtype=bool), 1, 4)])
+    table = pd.DataFrame({"width": [8], "height": [8], "Mass": [1.0]}, index=["a.png"])
+    info = {"name": "x", "findings": ["Mass"], "boxed_findings": ["Mass"], "box_grid": 8}
+    small = Dataset(tmp_path, info, table, {"a.png": {"Mass": [[4, 1, 3, 2]]}}, [])
+    masks = Masks(small, RefinedMasks.open(tmp_path / "refined.npz"))
+    # five rows from row 1 on, five columns from column 3 on: columns 4 to 6 become 1 to 3
+    expected = np.array([[0, 1, 0, 1, 0], [0, 1, 1, 0, 0], [0] * 5, [0] * 5, [0] * 5], dtype=bool)
+    if flip:  # the last column becomes the first
+        expected = np.array([[0, 1, 0, 1, 0], [0, 0, 1, 1, 0], [0] * 5, [0] * 5, [0] * 5], dtype=bool)
+    np.testing.assert_array_equal(masks("a.png", "Mass", 5, Draw(8, left=3, top=1, flip=flip)), expected)
+    # enlarged to 16 every pixel is two: rows 2 to 5 and columns 8 to 13; cut at row 1, column 7, they begin at 1
+    twice = np.kron(np.array([[1, 0, 1], [1, 1, 0]]), np.ones((2, 2)))
+    large = np.zeros((9, 9), dtype=bool)
+    large[1:5, 1:7] = twice
+    found = masks("a.png", "Mass", 9, Draw(16, left=7, top=1, flip=flip))
+    np.testing.assert_array_equal(found, large[:, ::-1] if flip else large)
 
 
 def test_a_draw_depends_on_its_seed_epoch_and_place_only() -> None:

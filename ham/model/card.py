@@ -48,6 +48,18 @@ class Card(Settings):
     @classmethod
     def read(cls, path: Path | str) -> Self:
         """The card of a checkpoint; WeightsError where the file has none, or one that this version cannot read."""
+        card = cls.find(path)
+        if card is None:
+            raise WeightsError(
+                f"{path}: weights without a card, so nothing says of which network and findings they are; bring them "
+                "in with ham import-weights."
+            )
+        return card
+
+    @classmethod
+    def find(cls, path: Path | str) -> Self | None:
+        """The card of a ``.safetensors`` file, None where it has none; WeightsError where file or card cannot be
+        read."""
         path = Path(path)
         try:
             with open(path, "rb") as file:
@@ -61,12 +73,7 @@ class Card(Settings):
             raise WeightsError(
                 f"{path}: not a checkpoint that can be read ({error}); train it again or fetch it anew."
             ) from None
-        if values is None:
-            raise WeightsError(
-                f"{path}: weights without a card, so nothing says of which network and findings they are; bring them "
-                "in with ham import-weights."
-            )
-        return cls.parse(values, path)
+        return None if text is None else cls.parse(values, path)
 
     @classmethod
     def parse(cls, values: Any, path: Path) -> Self:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from ham.errors import DataError
 from ham.runtime.files import written
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can tell: equal maps are equal bytes, whenever they are written
-DAMAGES = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+DAMAGES = (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 class MapWriter:
@@ -49,6 +49,16 @@ class MapReader:
         self._path = path
         self._file = file
 
+    def require(self, keys: Iterable[tuple[str, str]]) -> None:
+        """DataError, with their number and the first, where maps of these images and findings are not in the file."""
+        wanted = [_key(image, finding) for image, finding in keys]
+        absent = [key for key in wanted if key not in self._file]
+        if absent:
+            raise DataError(
+                f"{self._path}: {len(absent)} of {len(wanted)} maps are not in it, {absent[0]} for one: run the "
+                "prediction of this split again, or write the missing maps."
+            )
+
     def read(self, image: str, finding: str) -> np.ndarray:
         """The map float32 [h, w]; DataError where there is none, or none that can be read."""
         key = _key(image, finding)
@@ -60,6 +70,8 @@ class MapReader:
             raise _damaged(self._path, f"map {key}: {problem}") from None
         if raw.ndim != 2 or not raw.size:
             raise _damaged(self._path, f"map {key} has the shape {raw.shape}, not [h, w]")
+        if not np.isfinite(raw).all():
+            raise _damaged(self._path, f"map {key} holds nan or infinite numbers")
         return raw
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from ham.errors import WeightsError
 from ham.model.network import HierarchicalAttentionNetwork
-from ham.model.weights import fill, load, read_tensors
+from ham.model.state_dicts import read_tensors
+from ham.model.weights import fill
 from ham.runtime.files import sha256
 from ham.settings import NetworkSettings
 
@@ -22,7 +24,8 @@ def start(network: HierarchicalAttentionNetwork, settings: NetworkSettings) -> N
     holder = nn.Module()
     for name in STAGES:
         holder.add_module(name, getattr(network.model, name))
-    found = {name: value for name, value in _imagenet(settings).items() if name.split(".")[0] in STAGES}
+    held = _imagenet(settings, holder.state_dict().keys())
+    found = {name: value for name, value in held.items() if name.split(".")[0] in STAGES}
     # Older files lack the counters of batch norm; strides of (no pooling, 32) add a projection to layer1 that
     # ImageNet's basic blocks never had: it starts at random.
     extra = {
@@ -30,7 +33,7 @@ def start(network: HierarchicalAttentionNetwork, settings: NetworkSettings) -> N
         for name, value in holder.state_dict().items()
         if name not in found and (name.endswith("num_batches_tracked") or name.startswith("layer1.0.downsample"))
     }
-    fill(holder, {**found, **extra}, settings.pretrained)
+    fill(holder, {**found, **extra}, settings.pretrained, held)
 
 
 def pretrained_digest(settings: NetworkSettings) -> str | None:
@@ -45,7 +48,7 @@ def _pretrained_file(settings: NetworkSettings) -> Path:
     return path
 
 
-def _imagenet(settings: NetworkSettings) -> dict[str, Tensor]:
+def _imagenet(settings: NetworkSettings, wanted: Collection[str]) -> dict[str, Tensor]:
     import torchvision  # seconds to import, and reading a checkpoint does not need it
 
     if settings.pretrained == "imagenet":
@@ -58,7 +61,4 @@ def _imagenet(settings: NetworkSettings) -> dict[str, Tensor]:
                 f"ImageNet weights of {settings.architecture} could not be fetched ({error}); on a machine without "
                 "network set training.network.pretrained to a file that you copied there, or to null."
             ) from None
-    path = _pretrained_file(settings)
-    if path.suffix == ".safetensors":
-        return load(path)
-    return read_tensors(path)
+    return read_tensors(_pretrained_file(settings), wanted)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ham.errors import WeightsError
 from ham.model.card import KEY, Card
 from ham.model.network import HierarchicalAttentionNetwork
+from ham.model.state_dicts import SHOWN, describe_tensors, load, undefined_tensors
 from ham.runtime.files import written
 
 PARALLEL = "module."  # what torch's DataParallel, in which the release trains, puts before every name
@@ -33,17 +33,6 @@ def save(path: Path | str, state: dict[str, Tensor], card: Card) -> None:
         save_file(tensors, temporary, metadata={KEY: card.text()})
 
 
-def load(path: Path | str) -> dict[str, Tensor]:
-    """The weights of a checkpoint, by name; nothing but tensors is read."""
-    try:
-        with safe_open(str(path), framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(
-            f"{path}: not a checkpoint that can be read ({error}); train it again or fetch it anew."
-        ) from None
-
-
 def open_network(path: Path | str, device: torch.device | str = "cpu") -> Trained:
     """The network of a checkpoint, from the file and its card alone: no data set is needed."""
     card = Card.read(path)
@@ -52,14 +41,22 @@ def open_network(path: Path | str, device: torch.device | str = "cpu") -> Traine
     return Trained(network.to(device).eval(), card)
 
 
-def fill(network: nn.Module, state: dict[str, Tensor], source: Path | str) -> None:
-    """Put ``state`` into ``network``; every key and shape must fit, and what does not is named."""
-    refuse_another_network(network, state, source)
+def fill(
+    network: nn.Module, state: dict[str, Tensor], source: Path | str, held: dict[str, Tensor] | None = None
+) -> None:
+    """Put ``state`` into ``network``; every key and shape must fit, and what does not is named; ``held`` as in
+    :func:`refuse_another_network`."""
+    refuse_another_network(network, state, source, held)
     network.load_state_dict(state)
 
 
-def refuse_another_network(network: nn.Module, state: dict[str, Tensor], source: Path | str) -> None:
-    """WeightsError, naming keys and shapes, unless ``state`` is a state of ``network``."""
+def refuse_another_network(
+    network: nn.Module, state: dict[str, Tensor], source: Path | str, held: dict[str, Tensor] | None = None
+) -> None:
+    """WeightsError, naming keys and shapes, unless ``state`` is a state of ``network``, all of it finite.
+
+    ``held`` is what the file ``source`` holds, where that is not ``state``.
+    """
     own = network.state_dict()
     problems = [f"{name} is missing" for name in sorted(own.keys() - state.keys())]
     problems += [f"{name} is not in the network" for name in sorted(state.keys() - own.keys())]
@@ -75,8 +72,17 @@ def refuse_another_network(network: nn.Module, state: dict[str, Tensor], source:
         if own[name].is_floating_point() != state[name].is_floating_point()
     ]
     if problems:
-        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
-        raise WeightsError(f"{source}: made for another network: {shown}.")
+        shown = "; ".join(problems[:SHOWN]) + (f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else "")
+        raise WeightsError(
+            f"{source}: made for another network: {shown}; in the file are {describe_tensors(held or state)}."
+        )
+    undefined = undefined_tensors(state)
+    if undefined:
+        named = ", ".join(undefined[:SHOWN]) + (f" and {len(undefined) - SHOWN} more" if len(undefined) > SHOWN else "")
+        raise WeightsError(
+            f"{source}: nan or infinite numbers are in {named}: the training that made it diverged, or the file is "
+            "damaged; take another checkpoint."
+        )
 
 
 def export_weights(source: Path, target: Path, published: bool) -> None:
@@ -86,32 +92,3 @@ def export_weights(source: Path, target: Path, published: bool) -> None:
     state = load(source)
     with written(target) as temporary:
         torch.save(OrderedDict((prefix + name, value) for name, value in state.items()), temporary)
-
-
-def read_tensors(path: Path | str) -> dict[str, Tensor]:
-    """The state dict of a file that torch saved, alone or as an entry of a dict beside epoch, optimizer and the like;
-    names without ``module.``."""
-    content = _unpickle(Path(path))
-    found = [value for value in (content, *(content.values() if isinstance(content, dict) else ())) if _is_state(value)]
-    if len(found) != 1:
-        raise WeightsError(f"{path}: {len(found)} state dicts are in it, one is needed; save the network's alone.")
-    state = {str(name).removeprefix(PARALLEL): value for name, value in found[0].items()}
-    if len(state) < len(found[0]):
-        raise WeightsError(f"{path}: some names occur with and without {PARALLEL}; save the network's state dict anew.")
-    return state
-
-
-def _is_state(value: Any) -> bool:
-    return isinstance(value, dict) and len(value) > 0 and all(isinstance(item, Tensor) for item in value.values())
-
-
-def _unpickle(path: Path) -> Any:
-    """What torch saved to ``path``; tensors and plain values only, anything else is refused."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: there is no such file.") from None
-    except Exception as error:  # torch raises half a dozen kinds for a damaged or hostile file
-        raise WeightsError(
-            f"{path}: not a file of weights, or more than weights ({type(error).__name__}); fetch it again."
-        ) from None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import fcntl
-import getpass
 import logging
 import os
 import tempfile
 import time
 from pathlib import Path
 from typing import IO
+
+from ham.errors import EnvironmentProblem
 
 log = logging.getLogger("ham")
 POLL = 5.0  # seconds between two looks for a free GPU
@@ -37,21 +38,39 @@ def choose(gpus: int, threads: int) -> str:
 
 def lease_folder() -> Path:
     """Where this user's leases on this machine are kept."""
-    return Path(tempfile.gettempdir()) / f"ham-{getpass.getuser()}"
+    return Path(tempfile.gettempdir()) / f"ham-{os.getuid()}"  # a user of a container may have no name
 
 
 def lease(folder: Path, slots: int) -> int:
-    """A number below ``slots`` that no other process holds; waits, and says so, while all are held."""
-    folder.mkdir(mode=0o700, exist_ok=True)
+    """A number below ``slots`` that no other process holds; waits, and says so, while all are held.
+
+    Where the file system has no locks this is said, and a number is taken by the process's own. EnvironmentProblem
+    where the folder cannot be used.
+    """
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        files = [open(folder / f"gpu-{number}", "a") for number in range(slots)]  # noqa: SIM115 (held to the end)
+    except OSError as error:
+        raise EnvironmentProblem(
+            f"{folder}: GPUs cannot be leased there ({error.strerror}), it may be another user's: set TMPDIR to a "
+            "folder of your own, or CUDA_VISIBLE_DEVICES to the GPU to use."
+        ) from None
     waiting = False
     while True:
-        for number in range(slots):
-            file = open(folder / f"gpu-{number}", "a")  # noqa: SIM115 (held until the process ends)
+        for number, file in enumerate(files):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                file.close()
                 continue
+            except OSError as error:
+                number = os.getpid() % slots
+                log.warning(
+                    "no file locks on %s (%s): taking GPU %d, which another job may hold; set TMPDIR to a local disk",
+                    folder,
+                    error.strerror,
+                    number,
+                )
+                return number
             _held.append(file)
             return number
         if not waiting:

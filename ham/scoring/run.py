@@ -13,13 +13,13 @@ import pandas as pd
 
 from ham.datasets.dataset import Dataset
 from ham.datasets.list_counts import ListCounts
-from ham.errors import DataError
 from ham.model.card import Card
 from ham.model.map_file import read_maps
 from ham.model.maps import RegionRule
 from ham.model.metrics import Overlap
 from ham.runtime.files import sha256, write_json, written
 from ham.scoring import classification, floors, localization
+from ham.scoring.predictions import read_predictions
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair, Truth, masks_of
 
@@ -105,9 +105,11 @@ def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule:
 
     DataError where an image or a pair of the truth was not predicted.
     """
-    predicted = _read_predictions(files.predictions, truth)
+    tested = list(dict.fromkeys([*truth.images, *(pair.image for pair in truth.pairs)]))
+    predicted = read_predictions(files.predictions, tested, truth.findings)
     masks = masks_of(truth.pairs, rule.size)
     with read_maps(files.maps) as maps:
+        maps.require((pair.image, pair.finding) for pair in truth.pairs)
         found = localization.model_overlap(maps, truth.pairs, masks, rule)
     below = (
         floors.location_prior(truth.pairs, trained, rule.size),
@@ -135,17 +137,6 @@ def make_metrics(truth: Truth, tables: Tables, settings: ScoringSettings) -> dic
         "localization": localized(tables.localization),
         "floors": {name: localized(tables.floors[names == name]) for name in FLOORS},
     }
-
-
-def _read_predictions(path: Path, truth: Truth) -> pd.DataFrame:
-    table = pd.read_csv(path, dtype={"image": str}).set_index("image")
-    if not table.index.is_unique:
-        raise DataError(f"{path}: image {table.index[table.index.duplicated()][0]} occurs twice; predict again.")
-    tested = dict.fromkeys([*truth.images, *(pair.image for pair in truth.pairs)])
-    absent = [image for image in tested if image not in table.index]
-    if absent:
-        raise DataError(f"{path}: {len(absent)} test images are not in it, {absent[0]} for one; predict again.")
-    return table
 
 
 def _floor_table(name: str, pairs: Sequence[Pair], found: Overlap) -> pd.DataFrame:

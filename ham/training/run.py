@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ham.errors import ResumeError
+from ham.errors import DataError, ResumeError
 from ham.model import weights
 from ham.model.card import Card
 from ham.model.forward import computed_precision
@@ -131,7 +131,13 @@ class Training:
         what = f"epoch {epoch} of {self.settings.epochs}"
         trained = train_epoch(learner, track(batches.training, what, len(batches.epochs)), epoch, self.settings)
         images, seconds = trained.pop("images"), time.monotonic() - start
-        seen = validate(learner.network, batches.validation, self.settings, self.device)
+        try:
+            seen = validate(learner.network, batches.validation, self.settings, self.device)
+        except FloatingPointError as error:
+            raise DataError(
+                f"{error} after epoch {epoch}: the training diverged; lower training.optimizer.learning_rate "
+                f"(now {self.settings.optimizer.learning_rate:g}) or train in float32."
+            ) from None
         return {
             "epoch": epoch,
             "steps": epoch * len(batches.epochs),

@@ -23,6 +23,7 @@ def validate(
     """Metrics of the validation images, named as the columns of history.csv; nan where undefined.
 
     Localization is over the pairs whose masks the batches carry: a mean over findings that have such pairs.
+    FloatingPointError where the network says nan of an image, or the loss is no number.
     """
     labels, scores, abnormal, losses = [], [], [], []
     findings, ious, iors = [], [], []
@@ -41,6 +42,8 @@ def validate(
             ious.append(found.iou)
             iors.append(found.ior)
     truth, probability = np.concatenate(labels), np.concatenate(scores)
+    if not (np.isfinite(probability).all() and np.isfinite(losses).all()):
+        raise FloatingPointError("the network says nan of validation images, or their loss is infinite")
     areas = np.array([auc(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])
     right = np.array([accuracy(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])
     result = {

@@ -77,6 +77,48 @@ def test_a_perfect_map_has_no_box_loss_and_an_opposite_one_the_whole() -> None:
     assert float(box_loss(1 - mask[:, None], known, LossSettings())) == pytest.approx(1)
 
 
+def squares(pairs: list[tuple[int, int, int, int]], images: int, findings: int) -> tuple[torch.Tensor, Supervision]:
+    """Raw maps [images, findings, 4, 4] whose refined map R is 1 in the first r pixels and 0 elsewhere (cut at 0.4 with
+    slope 100, a normalised 1 or 0 is within 1e-17 of itself), and masks G that are 1 in the first g; ``pairs`` are
+    (image, finding, r, g). Then sum (R - G)^2 = |r - g| and sum R + sum G = r + g."""
+
+    def first(count: int) -> torch.Tensor:
+        return (torch.arange(16) < count).double().view(4, 4)
+
+    cam = torch.zeros(images, findings, 4, 4, dtype=torch.float64)
+    for image, finding, r, _ in pairs:
+        cam[image, finding] = first(r)
+    image, finding = (torch.tensor([pair[place] for pair in pairs]) for place in (0, 1))
+    masks = torch.stack([first(g) for *_, g in pairs])
+    return cam, Supervision(torch.ones(images, findings, dtype=torch.float64), image, finding, masks)
+
+
+# Three pairs: (4 + 0 + 8) / (12 + 4 + 16); the mean of their ratios is (1/3 + 0 + 1/2) / 3 = 5/18.
+FIRST = [(0, 0, 4, 8), (1, 0, 2, 2), (2, 0, 12, 4)]
+# One pair: 4 / 16.
+SECOND = [(1, 1, 6, 10)]
+# Three pairs: (2 + 0 + 8) / (4 + 16 + 12); the mean of their ratios is (1/2 + 0 + 2/3) / 3 = 7/18.
+THIRD = [(0, 2, 1, 3), (1, 2, 8, 8), (2, 2, 10, 2)]
+
+
+@pytest.mark.parametrize(("pairs", "expected"), [(FIRST, 12 / 32), (SECOND, 4 / 16), (THIRD, 10 / 32)])
+def test_the_box_loss_of_a_finding_is_one_ratio_of_sums_over_the_batch(
+    pairs: list[tuple[int, int, int, int]], expected: float
+) -> None:
+    cam, known = squares(pairs, 3, 4)
+    assert float(box_loss(cam, known, LossSettings())) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_box_loss_is_the_mean_over_findings_with_a_pair_however_many_they_have() -> None:
+    """Three, one, three pairs and none: (3/8 + 1/4 + 5/16) / 3, neither over four findings nor over seven pairs."""
+    cam, known = squares([*FIRST, *SECOND, *THIRD], 3, 4)
+    cam[:, 3] = torch.rand(3, 4, 4, dtype=torch.float64)  # of the finding without a pair
+    loss = box_loss(cam, known, LossSettings())
+    assert float(loss) == pytest.approx((12 / 32 + 4 / 16 + 10 / 32) / 3, rel=1e-12)
+    output = Output(torch.zeros(3, 1).double(), torch.zeros(3, 4).double(), cam.amax(dim=1, keepdim=True), cam)
+    assert float(hierarchical_losses(output, known, LossSettings()).box) == float(loss)
+
+
 def test_a_map_inside_the_abnormality_map_has_no_bound_loss() -> None:
     labels = torch.ones(1, 1, dtype=torch.float64)
     finding = torch.zeros(1, 1, 4, 4, dtype=torch.float64)

@@ -110,3 +110,25 @@ def test_what_is_no_map_is_named(tmp_path: Path) -> None:
         np.save(bare, np.zeros((2, 2)))
     with pytest.raises(DataError, match="one array"), read_maps(tmp_path / "array.npz"):
         pass
+
+
+def test_an_incomplete_file_says_how_many_maps_it_lacks(tmp_path: Path) -> None:
+    keys = [(f"p{i}/view.png", finding) for i in range(3) for finding in ("Mass", "Nodule")]
+    with read_maps(write(tmp_path / "maps.npz", maps(3))) as file:
+        file.require(keys[::2])
+        with pytest.raises(DataError, match=r"maps\.npz: 3 of 6 maps are not in it, p0/view\.png/Nodule for one"):
+            file.require(keys)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_map_that_is_no_number_is_named(tmp_path: Path, value: float) -> None:
+    path = write(tmp_path / "maps.npz", {("a.png", "Mass"): np.full((2, 2), value, np.float32)})
+    with read_maps(path) as file, pytest.raises(DataError, match=r"map a\.png/Mass holds nan or infinite numbers"):
+        file.read("a.png", "Mass")
+
+
+def test_objects_and_texts_are_no_maps(tmp_path: Path) -> None:
+    for value in (np.array([[None, 1]], dtype=object), np.array([["a"]])):
+        np.savez(tmp_path / "maps.npz", **{"a.png/Mass": value})  # type: ignore[arg-type]
+        with read_maps(tmp_path / "maps.npz") as file, pytest.raises(DataError, match="cannot be read as maps"):
+            file.read("a.png", "Mass")

@@ -54,6 +54,13 @@ def test_overlap_of_two_known_squares() -> None:
     assert found.predicted_area[0] == found.true_area[0] == 16
 
 
+def test_a_prediction_of_one_pixel_is_a_share_of_that_pixel() -> None:
+    pixel = np.zeros((1, 4, 4), dtype=bool)
+    pixel[0, 1, 2] = True
+    found = overlap(pixel, pixel)
+    assert (found.iou[0], found.ior[0]) == (1, 1)
+
+
 def test_an_empty_prediction_scores_zero_not_nan() -> None:
     found = overlap(np.zeros((1, 4, 4), dtype=bool), np.ones((1, 4, 4), dtype=bool))
     assert found.iou[0] == found.ior[0] == 0

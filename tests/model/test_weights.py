@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+import json
+import logging
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torchvision
 from golden import reference_inputs
+from safetensors.torch import save_file
 
 from ham.errors import WeightsError
 from ham.model import pretrained, weights
@@ -165,6 +170,154 @@ def test_a_checkpoint_of_ham_is_taken_with_its_own_card(tmp_path: Path, publishe
     assert (tmp_path / "taken.safetensors").read_bytes() == own.read_bytes()
     with pytest.raises(WeightsError, match="its findings are"):
         import_weights(own, tmp_path / "other.safetensors", SMALL, findings=("Mass",))
+
+
+def nested(names: str, state: dict[str, torch.Tensor]) -> object:
+    """``state`` below these entries, with what training loops keep beside it."""
+    content: object = state
+    for name in reversed(names.split(".") if names else []):
+        content = {name: content, "epoch": 3, "optimizer": {"state": {0: {"step": torch.tensor(1.0)}}, "lr": 0.1}}
+    return content
+
+
+@pytest.mark.parametrize(
+    ("entry", "prefix", "said"),
+    [
+        ("state_dict", "model.", ["state_dict", "model."]),  # Lightning
+        ("state_dict", "net.", ["state_dict", "net."]),
+        ("model", "", ["entry model"]),
+        ("net", "module.", ["entry net", "module."]),
+        ("ema", "_orig_mod.", ["entry ema", "_orig_mod."]),
+        ("", "_orig_mod.module.", ["module.", "_orig_mod."]),
+        ("", "module._orig_mod.", ["module.", "_orig_mod."]),
+        ("checkpoint.state_dict", "wrapper.inner.", ["entry checkpoint.state_dict", "wrapper.inner."]),
+    ],
+)
+@pytest.mark.parametrize("form", ["pth", "safetensors"])
+def test_weights_load_from_within_wrappers_and_entries_saying_what_was_stripped(
+    tmp_path: Path,
+    published: dict[str, torch.Tensor],
+    entry: str,
+    prefix: str,
+    said: list[str],
+    form: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bare = {name.removeprefix("module."): value for name, value in published.items()}
+    wrapped = {prefix + name: value for name, value in bare.items()}
+    source = tmp_path / f"wrapped.{form}"
+    if form == "pth":
+        saved(source, nested(entry, wrapped))
+    else:  # nothing is nested there, and there is no card
+        save_file({name: value.contiguous() for name, value in wrapped.items()}, source)
+        said = [text for text in said if "entry" not in text and text != "state_dict"]
+    with caplog.at_level(logging.INFO, "ham"):
+        import_weights(source, tmp_path / "out.safetensors", SMALL)
+    for text in said:
+        assert text in caplog.text
+    state = weights.load(tmp_path / "out.safetensors")
+    assert state.keys() == bare.keys()
+    assert all(torch.equal(state[name], bare[name]) for name in bare)
+    opened, card = weights.open_network(tmp_path / "out.safetensors")
+    assert card.imported is not None
+    assert card.imported["file"] == source.name
+    assert not opened.training
+
+
+def test_a_part_that_torch_compile_wrapped_is_read(tmp_path: Path, published: dict[str, torch.Tensor]) -> None:
+    inner = {name.replace("model.layer1", "model._orig_mod.layer1"): value for name, value in published.items()}
+    import_weights(saved(tmp_path / "inner.pth", inner), tmp_path / "out.safetensors", SMALL)
+    assert len(weights.load(tmp_path / "out.safetensors")) == len(published)
+
+
+def test_pretrained_files_may_be_wrapped_too(tmp_path: Path) -> None:
+    state = torchvision.models.resnet18().state_dict()
+    file = saved(tmp_path / "own.ckpt", {"state_dict": {f"model.{name}": value for name, value in state.items()}})
+    started = network()
+    pretrained.start(started, NetworkSettings(architecture="resnet18", pretrained=str(file)))
+    assert torch.equal(started.model.conv1.weight, state["conv1.weight"])
+
+
+def test_a_file_that_does_not_fit_is_shown_beside_what_is_missing(
+    tmp_path: Path, published: dict[str, torch.Tensor]
+) -> None:
+    other = saved(tmp_path / "other.pth", {"state_dict": {"backbone.stem.weight": torch.zeros(8, 3, 3, 3)}})
+    with pytest.raises(WeightsError) as caught:
+        import_weights(other, tmp_path / "out.safetensors", SMALL)
+    assert "model.anomaly_fc.weight is missing" in str(caught.value)
+    assert "in the file are 1 tensors: backbone.stem.weight [8, 3, 3, 3]" in str(caught.value)
+
+
+def test_two_state_dicts_that_fit_alike_are_refused_by_name(tmp_path: Path, published: dict[str, torch.Tensor]) -> None:
+    averaged = {name: value * 2 for name, value in published.items()}
+    both = saved(tmp_path / "both.pth", {"model": published, "ema": averaged})
+    with pytest.raises(WeightsError, match=r"2 state dicts in it fit alike \(model, ema\); save the one"):
+        import_weights(both, tmp_path / "out.safetensors", SMALL)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (torch.tensor(3.0), "no state dict is in it, but a Tensor"),
+        (3.5, "no state dict is in it, but a float"),
+        ({"epoch": 3, "best": 0.5}, r"a dict of epoch \(int\), best \(float\)"),
+        ({"state_dict": {}, "best": np.float64(0.8)}, r"run numpy\._core\.multiarray\.scalar"),
+        ({"state_dict": {}, "args": argparse.Namespace(lr=1)}, r"run argparse\.Namespace, .* write its weights alone"),
+        (torch.nn.Linear(2, 2), r"run torch\.nn\.modules\.linear\.Linear"),
+    ],
+)
+def test_what_is_no_file_of_weights_is_called_by_its_name(tmp_path: Path, content: object, said: str) -> None:
+    with pytest.raises(WeightsError, match=said) as caught:
+        import_weights(saved(tmp_path / "odd.pth", content), tmp_path / "out.safetensors", SMALL)
+    assert "fetch it again" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_by_name(
+    tmp_path: Path, published: dict[str, torch.Tensor], value: float
+) -> None:
+    broken = {name: tensor.clone() for name, tensor in published.items()}
+    broken["module.model.cls_fc.weight"][0, 0] = value
+    broken["module.model.bn1.running_var"][:] = value
+    with pytest.raises(WeightsError, match=r"infinite numbers are in model\.bn1\.running_var, model\.cls_fc\.weight: "):
+        import_weights(saved(tmp_path / "broken.pth", broken), tmp_path / "out.safetensors", SMALL)
+    state = dict(network().state_dict())
+    state["model.cls_fc.weight"] = torch.full((3, 512), value)
+    weights.save(tmp_path / "own.safetensors", state, CARD)
+    with pytest.raises(WeightsError, match=r"own\.safetensors: nan or infinite numbers are in model\.cls_fc\.weight:"):
+        weights.open_network(tmp_path / "own.safetensors")
+
+
+def with_card(path: Path, card: object) -> Path:
+    save_file({"a": torch.zeros(1)}, path, metadata={"card": json.dumps(card)})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("card", "said"),
+    [
+        ({**CARD.plain(), "version": 3}, "version 3, and this ham reads up to 2: a newer one wrote it, update ham"),
+        ([1, 2], "its card is no map of keys"),
+        (None, "its card is no map of keys"),
+        ("text", "its card is no map of keys"),
+        ({"version": 2}, "its card cannot be used: findings"),
+        ({**CARD.plain(), "version": "two"}, "its card cannot be used: version"),
+        ({"findings": ["a"], "settings": "no json"}, "its card cannot be used"),
+        ({"findings": ["a"], "settings": {"network": {"architecture": "vgg"}}}, "its card cannot be used: network"),
+    ],
+)
+def test_a_card_that_cannot_be_used_is_one_sentence(tmp_path: Path, card: object, said: str) -> None:
+    path = with_card(tmp_path / "model.safetensors", card)
+    for read in (Card.read, weights.open_network, lambda p: import_weights(p, tmp_path / "out.safetensors", SMALL)):
+        with pytest.raises(WeightsError, match=said):
+            read(path)
+
+
+def test_bare_weights_are_only_opened_once_they_are_brought_in(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "bare.safetensors")
+    with pytest.raises(WeightsError, match=r"without a card, .* ham import-weights"):
+        weights.open_network(tmp_path / "bare.safetensors")
 
 
 def test_imagenet_weights_without_a_network_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,12 @@ import signal
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 import torchvision
 
-from ham.errors import ResumeError
+from ham.errors import DataError, ResumeError
 from ham.model import weights
 from ham.model.card import Card
 from ham.settings import NetworkSettings
@@ -61,8 +62,12 @@ def test_it_writes_what_the_contract_says(whole: Path) -> None:
     assert names == {f"{name}.safetensors" for name in ("last", "best-auc", "best-t-iou", "best-t-ior")}
     assert Card.read(folder / "model.safetensors").epoch == 3
     assert len(weights.load(folder / "model.safetensors")) > 100
-    history = (folder / "history.csv").read_text().splitlines()
-    assert len(history) == 1 + 3
+    history = pd.read_csv(folder / "history.csv")
+    assert len(history) == 3
+    for name, column in (("auc", "auc"), ("t-iou", "t_iou"), ("t-ior", "t_ior")):
+        values = history[f"validation_{column}"].tolist()
+        epoch = max(number for number, value in enumerate(values, 1) if value == max(values))
+        assert Card.read(folder / f"checkpoints/best-{name}.safetensors").epoch == epoch, name
     assert json.loads((folder / "run.json").read_text())["epochs"] == 3
 
 
@@ -135,6 +140,15 @@ def test_a_damaged_state_is_started_again(phantom: Path, whole: Path, tmp_path: 
     run(phantom, tmp_path)
     one, other = (weights.load(output(base) / "model.safetensors") for base in (whole, tmp_path))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_rate_that_explodes_within_one_step_is_one_sentence(phantom: Path, tmp_path: Path) -> None:
+    """One batch an epoch: its loss is taken before the step, so the first to see what became of it is validation."""
+    exploding = SETTINGS.optimizer.model_copy(update={"name": "sgd", "learning_rate": 1e30})
+    settings = SETTINGS.model_copy(update={"batch_size": 64, "optimizer": exploding, "precision": "float32"})
+    said = r"nan of validation images.* after epoch 1: .* lower training\.optimizer\.learning_rate \(now 1e\+30\)"
+    with pytest.raises(DataError, match=said):
+        run(phantom, tmp_path, settings)
 
 
 def test_a_second_training_of_the_same_split_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,167 @@
+"""What moves weights and what is kept, by hand: rates, loss settings, the best epochs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ham.errors import DataError
+from ham.model.network import Output
+from ham.samples import Batch
+from ham.settings import LossSettings, LossWeights, NetworkSettings
+from ham.training.settings import OptimizerSettings, ScheduleSettings, TrainingSettings
+from ham.training.step import Learner, choose_checkpoints, train_epoch, train_step
+
+CPU = torch.device("cpu")
+
+
+class Drawn(nn.Module):
+    """A network of one finding whose logits are a parameter (0 at first) and whose maps are given, one an image."""
+
+    def __init__(self, cam_class: Tensor, cam_abnormality: Tensor) -> None:
+        super().__init__()
+        self.logit = nn.Parameter(torch.zeros(2))
+        self.cam_class, self.cam_abnormality = cam_class, cam_abnormality
+
+    def forward(self, images: Tensor) -> Output:
+        assert self.training
+        logits = self.logit.expand(len(images), 2)
+        return Output(logits[:, :1], logits[:, 1:], self.cam_abnormality, self.cam_class)
+
+
+def drawn_learner(rate: float = 1.0) -> Learner:
+    """The finding's map has rows of 1, 0.5, 0 and 0 in both images, abnormality's is 0.25 everywhere."""
+    rows = torch.tensor([1.0, 0.5, 0.0, 0.0])
+    cam = rows[:, None].expand(4, 4)[None, None].repeat(2, 1, 1, 1)
+    network = Drawn(cam, torch.full((2, 1, 4, 4), 0.25))
+    return Learner(network, torch.optim.SGD(network.parameters(), lr=rate), CPU)  # type: ignore[arg-type]
+
+
+def drawn_batch() -> Batch:
+    """Two images, finding present in both; the first has a mask of its two upper rows."""
+    mask = torch.zeros(1, 4, 4, dtype=torch.bool)
+    mask[0, :2] = True
+    pair = torch.zeros(1, dtype=torch.int64)
+    return Batch(torch.zeros(2, 4, 4, dtype=torch.uint8), torch.ones(2, 1), pair, pair, mask, torch.arange(2))
+
+
+def with_loss(**loss: object) -> TrainingSettings:
+    return TrainingSettings(
+        epochs=6,
+        network=NetworkSettings(pretrained=None),
+        loss=LossSettings(**loss),  # type: ignore[arg-type]
+        optimizer=OptimizerSettings(name="sgd", learning_rate=1.0),
+        schedule=ScheduleSettings(name="step", every=2, decay=0.1),
+    )
+
+
+def test_the_box_term_of_a_step_cuts_maps_where_the_settings_say() -> None:
+    """Rows 1, 0.5, 0, 0. Cut at 0.4 the refined map is two rows, as the mask: loss 0. Cut at 0.75 it is one row:
+    (8 - 4) / (8 + 4). With slope 10 at 0.5 it is s(5), s(0) = 1/2, s(-5) twice."""
+    found = [
+        train_step(drawn_learner(), drawn_batch(), with_loss(**loss))["box"]
+        for loss in ({}, {"refined_threshold": 0.75}, {"refined_threshold": 0.5, "refined_slope": 10.0})
+    ]
+    high, low = 1 / (1 + math.exp(-5)), 1 / (1 + math.exp(5))
+    gentle = 4 * ((high - 1) ** 2 + 0.25 + 2 * low**2) / (4 * (high + 0.5 + 2 * low) + 8)
+    assert found == pytest.approx([0.0, 4 / 12, gentle], abs=1e-5)
+
+
+def test_the_bound_term_of_a_step_takes_the_soft_mask_of_the_settings() -> None:
+    """A = 0.25 everywhere, K = rows 1, 0.5, 0, 0: sum K = 6, min(K, A) = 0.25 in two rows. Soft mask at 0.75: the first
+    row counts, (6 - 1) / 6; at 0.25: both do, (6 - 2) / 6."""
+    found = [
+        train_step(drawn_learner(), drawn_batch(), with_loss(soft_mask_threshold=threshold))["bound"]
+        for threshold in (0.75, 0.25)
+    ]
+    assert found == pytest.approx([5 / 6, 4 / 6], abs=1e-5)
+
+
+def test_a_step_goes_down_the_weighted_sum_of_the_settings() -> None:
+    """Both logits are 0 and both labels 1: each cross entropy is log 2 and its gradient s(0) - 1 = -1/2."""
+    weights = LossWeights(abnormality=0.3, classification=2.0, box=0.5, bound=0.25, union=0.125)
+    learner = drawn_learner(rate=1.0)
+    losses = train_step(learner, drawn_batch(), with_loss(weights=weights, refined_threshold=0.75))
+    # union: A = 0.25 (sum 4), min(K, A) = 0.25 in two rows, s(A) at 0.75 is 0: 4 / 4
+    expected = (0.3 + 2.0) * math.log(2) + 0.5 * 4 / 12 + 0.25 * 5 / 6 + 0.125 * 1
+    assert losses["total"] == pytest.approx(expected, abs=1e-5)
+    assert learner.network.logit.tolist() == pytest.approx([0.3 / 2, 2.0 / 2])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        (ScheduleSettings(name="step", every=2, decay=0.1), [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]),
+        (ScheduleSettings(name="step", every=3, decay=0.5), [1.0, 1.0, 1.0, 0.5, 0.5, 0.5]),
+        (ScheduleSettings(name="constant"), [1.0] * 6),
+        # 1 - (e / 6)^0.9 for e = 0 … 5, not (1 - e / 6)^0.9
+        (ScheduleSettings(name="poly"), [1 - (e / 6) ** 0.9 for e in range(6)]),
+    ],
+    ids=["step of 2", "step of 3", "constant", "poly"],
+)
+def test_an_epoch_steps_with_its_own_learning_rate(schedule: ScheduleSettings, rates: list[float]) -> None:
+    """From epoch 1 on. The gradient of the abnormality logit, weight 1, is -1/2 at 0: a step adds half of the rate."""
+    weights = LossWeights(abnormality=1, classification=0, box=0, bound=0, union=0)
+    settings = with_loss(weights=weights).model_copy(update={"schedule": schedule})
+    for epoch, rate in enumerate(rates, 1):
+        learner = drawn_learner(rate=123.0)  # what an earlier epoch left
+        row = train_epoch(learner, [drawn_batch()], epoch, settings)
+        assert row["learning_rate"] == pytest.approx(rate, abs=1e-6)
+        assert learner.network.logit.tolist()[0] == pytest.approx(rate / 2, abs=1e-6)  # type: ignore[union-attr]
+
+
+def test_the_losses_of_an_epoch_are_means_over_images() -> None:
+    """A batch of two images at log 2, and one of one image whose label is 0 after a step that made its logit 1/2."""
+    weights = LossWeights(abnormality=1, classification=0, box=0, bound=0, union=0)
+    learner = drawn_learner()
+    one = drawn_batch()._replace(labels=torch.zeros(1, 1), image=torch.zeros(1, 4, 4, dtype=torch.uint8))
+    row = train_epoch(learner, [drawn_batch(), one], 1, with_loss(weights=weights))
+    second = math.log(1 + math.exp(0.5))
+    assert row["loss_abnormality"] == pytest.approx((2 * math.log(2) + second) / 3, abs=1e-6)
+    assert row["loss"] == row["loss_abnormality"]
+    assert row["images"] == 3
+
+
+def test_a_loss_that_is_no_number_ends_the_epoch_with_its_name() -> None:
+    learner = drawn_learner()
+    with torch.no_grad():
+        learner.network.logit.fill_(math.nan)  # type: ignore[operator, union-attr]
+    with pytest.raises(DataError, match=r"nan in epoch 3; lower training\.optimizer\.learning_rate \(now 1\)"):
+        train_epoch(learner, [drawn_batch()], 3, with_loss())
+
+
+def kept(*rows: tuple[float, float, float]) -> dict[str, int]:
+    """Which epoch (from 1) each checkpoint is of after epochs of these validation AUC, T(IoU), T(IoR)."""
+    best: dict[str, float] = {}
+    epochs: dict[str, int] = {}
+    for epoch, (auc, t_iou, t_ior) in enumerate(rows, 1):
+        row = {"epoch": epoch, "validation_auc": auc, "validation_t_iou": t_iou, "validation_t_ior": t_ior}
+        better = choose_checkpoints(best, row)
+        best |= better
+        epochs |= dict.fromkeys(better, epoch)
+    return epochs
+
+
+def test_each_best_checkpoint_is_the_epoch_with_the_highest_value_of_its_own_metric() -> None:
+    assert kept((0.9, 0.1, 0.2), (0.5, 0.6, 0.3), (0.6, 0.2, 0.8), (0.7, 0.3, 0.4)) == {
+        "best-auc": 1,
+        "best-t-iou": 2,
+        "best-t-ior": 3,
+    }
+
+
+def test_a_later_epoch_wins_a_tie() -> None:
+    assert kept((0.5, 0.2, 0.2), (0.7, 0.4, 0.0), (0.7, 0.4, 0.2), (0.6, 0.3, 0.1)) == {
+        "best-auc": 3,
+        "best-t-iou": 3,
+        "best-t-ior": 3,
+    }
+
+
+def test_an_undefined_value_is_never_the_best_and_zero_is() -> None:
+    nan = math.nan
+    assert kept((nan, 0.0, nan), (0.6, nan, nan), (nan, 0.0, nan)) == {"best-auc": 2, "best-t-iou": 3}
+    assert choose_checkpoints({}, {"validation_auc": 0.5}) == {"best-auc": 0.5}  # no boxes: no T(IoU) at all
