@@ -110,3 +110,11 @@ def test_what_is_no_map_is_named(tmp_path: Path) -> None:
         np.save(bare, np.zeros((2, 2)))
     with pytest.raises(DataError, match="one array"), read_maps(tmp_path / "array.npz"):
         pass
+
+
+def test_no_two_pairs_of_image_and_finding_share_a_map(tmp_path: Path) -> None:
+    """Names that would meet: "/" in either, what stands for it, and the ending that numpy takes off."""
+    pairs = [("a", "b/c"), ("a/b", "c"), ("a", "b%2Fc"), ("a", "b\\c"), ("a", "c"), ("a", "c.npy"), ("a", "c%2Enpy")]
+    made = {pair: np.full((1, 1), number, np.float32) for number, pair in enumerate(pairs)}
+    with read_maps(write(tmp_path / "maps.npz", made)) as file:
+        assert [file.read(*pair).item() for pair in pairs] == [*range(len(pairs))]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from ham.errors import DataError
-from ham.reporting import published, result_tables, tables
+from ham.reporting import markdown_latex, published, result_tables, tables
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 
@@ -255,3 +255,7 @@ def test_without_a_finding_left_out_there_is_one_mean(make_split: Make) -> None:
 def test_what_the_location_prior_knows_is_said(make_split: Make, tmp_path: Path) -> None:
     tables.write_tables([make_split()], tmp_path / "x.csv", SETTINGS)
     assert "The location prior is made from training boxes." in (tmp_path / "x.md").read_text()
+
+
+def test_a_name_that_latex_would_take_for_its_own_stands_as_it_is() -> None:
+    assert [markdown_latex._tex(name) for name in ("[x]", "*", "a [x]")] == ["{}[x]", "{}*", "a [x]"]
