@@ -37,6 +37,16 @@ DIGESTED = {"images.csv": "images.csv", "BBoxes.json": BOXES_FILE, "missing.csv"
 BoxesByImage = dict[str, dict[str, list[list[float]]]]  # {image: {finding: [[x, y, w, h], …]}}, original pixels
 
 
+def pair_key(image: str, finding: str) -> str:
+    """image/finding, the name of a map or mask in its file, one for each pair.
+
+    Image ids hold "/". That of a finding is %2F, its % is %25, and a finding that ends in .npy hides its dot from
+    numpy, which takes such endings off.
+    """
+    safe = finding.replace("%", "%25").replace("/", "%2F").replace("\\", "%5C")
+    return f"{image}/{safe.removesuffix('.npy')}%2Enpy" if safe.endswith(".npy") else f"{image}/{safe}"
+
+
 def read_list(path: Path) -> list[str]:
     """The image ids of a list: one a line, a final newline or not, either kind of line end."""
     try:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from ham.datasets.sources import SOURCES, Source, meaningless_keys
 from ham.errors import SettingsError
@@ -24,16 +24,14 @@ PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
 PUBLISHED_LISTS = f"{PUBLISHED}ImageSets/"
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp")  # of image files, in capitals as well
 IMAGE_COLUMNS = ("image", "patient", "width", "height", "view")  # of images.csv, that are no findings
-RESERVED = frozenset((*IMAGE_COLUMNS, "abnormality", "mean", "sd", "pooled"))  # columns and rows of our own tables
+SUMMARIES = frozenset({"abnormality", "mean", "sd", "pooled"})  # rows of our own tables, in capitals or not
+WITHOUT = "mean_without_"  # how others of them begin
 
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
-Finding = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_ -]*$", max_length=60)]
 Positive = Annotated[int, Field(gt=0)]
 PathText = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
-Column = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-FourColumns = tuple[Column, Column, Column, Column]
 
 
 def explain_unsafe(name: str) -> str | None:
@@ -57,6 +55,19 @@ def normalised(text: str) -> str:
 def is_address(mirror: str) -> bool:
     """Whether ``mirror`` is an address, or else a folder."""
     return mirror.startswith(("http://", "https://"))
+
+
+def _check_finding(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise ValueError("a finding is printable text without a space at either end")
+    if "|" in value:
+        raise ValueError("a finding holds no |, which stands between findings in tables")
+    return normalised(value)
+
+
+Column = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(normalised)]
+FourColumns = tuple[Column, Column, Column, Column]
+Finding = Annotated[str, StringConstraints(min_length=1, max_length=60), AfterValidator(_check_finding)]
 
 
 class FileEntry(Settings):
@@ -186,7 +197,9 @@ class Description(Settings):
     @classmethod
     def _distinct(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         refuse(find_repeated(values), "named twice")
-        refuse([value for value in values if value in RESERVED], "a word that ham's own tables use")
+        taken = [value for value in values if value in IMAGE_COLUMNS or value.casefold() in SUMMARIES]
+        taken += [value for value in values if value.casefold().startswith(WITHOUT)]
+        refuse(taken, "a word that ham's own tables use for a row or column: call the finding otherwise")
         return values
 
     @field_validator("source")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
+from ham.datasets.dataset import pair_key
 from ham.errors import DataError
 from ham.runtime.files import written
 
@@ -29,7 +30,7 @@ class MapWriter:
 
     def write(self, image: str, finding: str, raw: np.ndarray) -> None:
         """Append the map [h, w] of a finding (or ``abnormality``) in an image, as float32."""
-        entry = zipfile.ZipInfo(f"{_key(image, finding)}.npy", EPOCH)
+        entry = zipfile.ZipInfo(f"{pair_key(image, finding)}.npy", EPOCH)
         entry.compress_type = self._archive.compression
         with self._archive.open(entry, "w", force_zip64=True) as file:
             np.lib.format.write_array(file, np.asarray(raw, np.float32), allow_pickle=False)
@@ -51,7 +52,7 @@ class MapReader:
 
     def require(self, keys: Iterable[tuple[str, str]]) -> None:
         """DataError, with their number and the first, where maps of these images and findings are not in the file."""
-        wanted = [_key(image, finding) for image, finding in keys]
+        wanted = [pair_key(image, finding) for image, finding in keys]
         absent = [key for key in wanted if key not in self._file]
         if absent:
             raise DataError(
@@ -61,7 +62,7 @@ class MapReader:
 
     def read(self, image: str, finding: str) -> np.ndarray:
         """The map float32 [h, w]; DataError where there is none, or none that can be read."""
-        key = _key(image, finding)
+        key = pair_key(image, finding)
         if key not in self._file:
             raise DataError(f"{self._path} has no map {key}: run the prediction of this split again.")
         try:
@@ -88,10 +89,6 @@ def read_maps(path: Path) -> Iterator[MapReader]:
         raise _damaged(path, "it holds one array, not arrays by name")
     with file:
         yield MapReader(path, file)
-
-
-def _key(image: str, finding: str) -> str:
-    return f"{image}/{finding}"
 
 
 def _damaged(path: Path, problem: str) -> DataError:

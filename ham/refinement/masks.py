@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ham.datasets.dataset import pair_key
 from ham.errors import DataError
 from ham.runtime.files import written
 
@@ -33,9 +34,9 @@ def cut_mask(image: str, finding: str, mask: np.ndarray, extent: np.ndarray) -> 
     """``mask`` bool [H, W] of a finding, cut to the rows and columns where ``extent`` bool [H, W] is set."""
     rows, columns = (np.flatnonzero(extent.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
-        return Cut(f"{image}/{finding}", np.zeros((0, 0), dtype=bool), 0, 0)
+        return Cut(pair_key(image, finding), np.zeros((0, 0), dtype=bool), 0, 0)
     top, left = int(rows[0]), int(columns[0])
-    return Cut(f"{image}/{finding}", mask[top : rows[-1] + 1, left : columns[-1] + 1], top, left)
+    return Cut(pair_key(image, finding), mask[top : rows[-1] + 1, left : columns[-1] + 1], top, left)
 
 
 def write_masks(path: Path, cuts: Iterable[Cut]) -> None:
@@ -87,7 +88,7 @@ class RefinedMasks:
 
     def get(self, image: str, finding: str) -> tuple[np.ndarray, int, int] | None:
         """(mask bool [h, w], top, left) in pixels of the original image, or None where the finding has no boxes."""
-        row = self._rows.get(f"{image}/{finding}")
+        row = self._rows.get(pair_key(image, finding))
         if row is None:
             return None
         top, left, height, width = (int(value) for value in self._extents[row])

@@ -39,7 +39,8 @@ LATEX = {
 
 
 def _tex(text: str) -> str:
-    return "".join(LATEX.get(character, character) for character in " ".join(text.split()))
+    text = "".join(LATEX.get(character, character) for character in " ".join(text.split()))
+    return "{}" + text if text.startswith(("[", "*")) else text  # behind a line's end, LaTeX takes them as its own
 
 
 def latex(tables: Sequence[Table], heading: str) -> str:

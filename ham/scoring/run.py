@@ -13,6 +13,7 @@ import pandas as pd
 
 from ham.datasets.dataset import Dataset
 from ham.datasets.list_counts import ListCounts
+from ham.errors import DataError
 from ham.model.card import Card
 from ham.model.map_file import read_maps
 from ham.model.maps import RegionRule

@@ -132,3 +132,11 @@ def test_objects_and_texts_are_no_maps(tmp_path: Path) -> None:
         np.savez(tmp_path / "maps.npz", **{"a.png/Mass": value})  # type: ignore[arg-type]
         with read_maps(tmp_path / "maps.npz") as file, pytest.raises(DataError, match="cannot be read as maps"):
             file.read("a.png", "Mass")
+
+
+def test_no_two_pairs_of_image_and_finding_share_a_map(tmp_path: Path) -> None:
+    """Names that would meet: "/" in either, what stands for it, and the ending that numpy takes off."""
+    pairs = [("a", "b/c"), ("a/b", "c"), ("a", "b%2Fc"), ("a", "b\\c"), ("a", "c"), ("a", "c.npy"), ("a", "c%2Enpy")]
+    made = {pair: np.full((1, 1), number, np.float32) for number, pair in enumerate(pairs)}
+    with read_maps(write(tmp_path / "maps.npz", made)) as file:
+        assert [file.read(*pair).item() for pair in pairs] == [*range(len(pairs))]

@@ -66,3 +66,13 @@ def test_a_file_that_is_no_mask_file_is_named(tmp_path: Path, content: bytes | N
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"refined\.npz cannot be read as refined masks"):
         RefinedMasks.open(path)
+
+
+def test_no_two_pairs_of_image_and_finding_share_a_mask(tmp_path: Path) -> None:
+    pairs = [("a", "b/c"), ("a/b", "c"), ("a", "b%2Fc")]
+    every = np.ones((9, 9), dtype=bool)
+    cuts = [cut_mask(*pair, every[: n + 1], every[: n + 1]) for n, pair in enumerate(pairs)]
+    write_masks(tmp_path / "refined.npz", cuts)
+    masks = RefinedMasks.open(tmp_path / "refined.npz")
+    found = [masks.get(*pair) for pair in pairs]
+    assert [one is not None and one[0].shape[0] for one in found] == [1, 2, 3]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ham.errors import DataError
-from ham.reporting import image_counts, published, result_tables, tables
+from ham.reporting import image_counts, markdown_latex, published, result_tables, tables
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 from ham.runtime.files import write_json
@@ -367,3 +367,7 @@ def test_a_split_that_an_older_version_scored_is_named(make_split: Make) -> None
     (split / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(DataError, match="older version of ham; score this split again"):
         read_results([split])
+
+
+def test_a_name_that_latex_would_take_for_its_own_stands_as_it_is() -> None:
+    assert [markdown_latex._tex(name) for name in ("[x]", "*", "a [x]")] == ["{}[x]", "{}*", "a [x]"]

@@ -89,7 +89,7 @@ def _read_rows(path: Path, findings: Sequence[str], problems: list[Problem]) -> 
         else:
             yield where, _Row(named[1], named[2], VIEWS[view], [WRITTEN[text] for text in written])
     if empty:
-        raise DataError(f"{path} has a header and no rows: get it again")
+        raise DataError(f"{path} has a header and no rows: a row an image is expected")
 
 
 def resolve_labels(

@@ -56,7 +56,7 @@ def build_label_table(
             views.append(view)
             labels.append(vector)
     if not seen:
-        raise DataError(f"{path} has a header and no rows: get it again")
+        raise DataError(f"{path} has a header and no rows: a row an image is expected")
     table = pd.DataFrame(np.stack(labels), index=pd.Index(list(seen), name="image"), columns=list(findings))
     table.insert(0, "patient", patients)
     table.insert(1, "view", views)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,64 @@ def test_a_column_a_finding_with_unknown_labels_and_no_split_or_boxes(own: Own) 
     assert dataset.boxes == {}
     assert own.write().made_lists == ()
     assert all("by-patient" in name for name in dataset.info["lists"])
+
+
+ODD = "2nd rib / fracture (left) & 50% {x} \u00fc, =1"
+
+
+@pytest.mark.parametrize("form", ["joined", "columns", "coco"])
+def test_a_finding_may_bear_any_printable_name(own: Own, form: str) -> None:
+    written = unicodedata.normalize("NFD", ODD)
+    own.keys |= {"findings": [ODD, "Edema"], "boxed_findings": [ODD]}
+    rows = [f'{A1},p1,"{written}|Edema"', f"{A2},p2,", f"{B1},p3,Edema", f'{D2},p4,"{ODD}"', f"{C1},p5,", f"{D1},p6,"]
+    own.labels = "\n".join(["image,patient,findings", *rows, ""])
+    own.keys["labels"] = {"file": "labels.csv", "findings": "findings"}
+    own.boxes = f'image,finding,x,y,w,h\n{A1},"{written}",1,2,3,4\n'
+    if form == "columns":
+        rows = [f"{A1},p1,1,1", f"{A2},p2,0,0", f"{B1},p3,0,1", f"{D2},p4,1,0", f"{C1},p5,0,0", f"{D1},p6,0,0"]
+        own.labels = "\n".join([f'image,patient,"{written}",Edema', *rows, ""])
+        own.keys["labels"] = {"file": "labels.csv"}
+    if form == "coco":
+        given = json.loads(as_coco({A1: [1, 2, 3, 4]}))
+        given["categories"][0]["name"] = written
+        own.keys["boxes"] = {"file": "boxes.json"}
+        own.boxes = json.dumps(given)
+    dataset = own.build()
+    assert dataset.findings == (ODD, "Edema")
+    assert dataset.labels([A1, A2, B1, D2]).tolist() == [[1, 1], [0, 0], [0, 1], [1, 0]]
+    assert dataset.boxes[A1][ODD][0].xywh() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "boxes.csv"])
+@pytest.mark.parametrize(
+    ("form", "said"),
+    [
+        ("cp1252", "line 2: 'M\u00fcller' is not in UTF-8 but in Windows' or Latin letters"),
+        ("utf-16", "is text in UTF-16, no CSV text"),
+        ("utf-16-le", "is text in UTF-16, no CSV text"),
+        ("xlsx", "is an Excel workbook or another zip archive, no CSV text"),
+        (";", "has semicolons between its columns, commas are expected"),
+        ("\t", "has tabs between its columns, commas are expected"),
+    ],
+)
+def test_a_table_that_another_program_wrote_is_called_what_it_is(own: Own, name: str, form: str, said: str) -> None:
+    text = (LABELS if name == "labels.csv" else BOXES).replace(A1, "M\u00fcller")
+    if form in (";", "\t"):
+        content = text.replace(",", form).encode()
+    else:
+        content = b"PK\x03\x04\x84" * 9 if form == "xlsx" else text.encode(form)
+    own_write = own.write
+
+    def write() -> Description:
+        description = own_write()
+        (own.folder / name).write_bytes(content)
+        return description
+
+    own.write = write  # type: ignore[method-assign]
+    (found,) = [mistake for mistake in mistakes(own) if name in mistake]
+    assert said in found
+    assert found.endswith(": save it as CSV UTF-8, comma separated")
+    assert "again" not in found
 
 
 def test_corners_and_coco_say_the_same_as_x_y_w_h(own: Own) -> None:
