@@ -162,6 +162,7 @@ def test_an_epoch_visits_every_image_once_and_leaves_out_a_last_batch_of_one() -
     assert [place for batch in epochs for _, place in batch] != places
     assert sum(len(batch) for batch in Epochs(17, 8, seed=0)) == 16
     assert len(list(Epochs(17, 8, seed=0))) == len(Epochs(17, 8, seed=0)) == 2
+    assert [len(batch) for batch in Epochs(18, 8, seed=0)] == [8, 8, 2]
 
 
 def test_a_store_of_the_inputs_side_tests_on_the_pixels_of_the_files(dataset: Dataset) -> None:

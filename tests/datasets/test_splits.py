@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from ham.datasets.settings import FoldSettings
-from ham.datasets.splits import folds_by_patient
+from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.errors import DataError
 
 FINDINGS = ("Mass", "Edema", "Hernia")
@@ -136,3 +136,8 @@ def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
 def test_folds_that_leave_nothing_to_train_on_are_refused() -> None:
     with pytest.raises(ValidationError, match="less than a fifth"):
         FoldSettings(count=2, validation=0.35)
+
+
+def test_the_lists_of_a_given_split_are_its_images_and_those_of_them_with_boxes() -> None:
+    lists = lists_of_parts({"train": ["a", "b", "c"], "test": ["d"]}, {"a": ["Mass"], "c": [], "d": ["Mass"]})
+    assert lists == {"Main/train": ["a", "b", "c"], "Main/test": ["d"], "bbox/train": ["a"], "bbox/test": ["d"]}

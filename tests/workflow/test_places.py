@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import yaml
+from small_own import Own
+
 from .conftest import Checkout, copy_of_workflow
 
 TABLE = "datasets/Phantom/images.csv"
@@ -69,3 +72,48 @@ def test_with_worker_processes_started_by_spawn(tmp_path: Path) -> None:
     assert len(witness.read_text()) >= 2  # workers of the refinement and of the loader
     left = subprocess.run(["pgrep", "-f", str(checkout.folder)], capture_output=True, text=True)
     assert left.stdout == ""
+
+
+def own_data(tmp_path: Path, tables: str, images: str) -> Checkout:
+    """A checkout and a working folder with braces, and data of one's own in folders of these names."""
+    checkout = copy_of_workflow(tmp_path / "checkout")
+    checkout.work = tmp_path / "here {now}"
+    checkout.work.mkdir()
+    own = Own(tmp_path / tables)
+    own.keys["images"] = str(tmp_path / images)
+    own.write()
+    (own.folder / "pictures").rename(tmp_path / images)
+    settings = {
+        "dataset": str(own.folder / "own.yaml"),
+        "experiments": ["localization-5fold-by-patient"],
+        "data": {"folds": {"count": 2, "validation": 0.3}},
+        "scoring": {"leave_out": None},
+        "define": {"experiments": {"localization-5fold-by-patient": {"splits": ["fold1", "fold2"]}}},
+    }
+    (checkout.work / "own.yaml").write_text(yaml.safe_dump(settings))
+    checkout.config = ["-s", str(checkout.folder / "Snakefile"), "--configfile", "own.yaml"]
+    return checkout
+
+
+def test_with_braces_in_the_working_directory_and_in_the_folder_of_the_images(tmp_path: Path) -> None:
+    checkout = own_data(tmp_path, "tables {} here", "pictures {of} mine")
+    checkout.run("datasets/Own/dataset.json")
+    assert (checkout.work / "datasets/Own/images.csv").exists()
+
+
+def test_a_table_in_a_folder_with_a_word_in_braces_is_one_sentence(tmp_path: Path) -> None:
+    checkout = own_data(tmp_path, "tables {of} mine", "pictures")
+    done = checkout.snakemake("datasets", *checkout.config, "-n", check=False)
+    assert done.returncode != 0
+    assert "labels.csv: Snakemake takes what stands in braces for a wildcard: rename the file or folder." in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_a_checkout_in_a_folder_with_braces_is_one_sentence(tmp_path: Path) -> None:
+    checkout = copy_of_workflow(tmp_path / "check{out}")
+    done = checkout.snakemake("datasets", *checkout.config, "-n", check=False)
+    assert done.returncode != 0
+    assert (
+        "check{out}: Snakemake takes braces in the path of a workflow for wildcards: move this checkout" in done.stdout
+    )
+    assert "Traceback" not in done.stdout

@@ -24,6 +24,12 @@ FILES, TEXTS = (
     else ([], [])
 )
 
+if set("{}") & set(str(ROOT)):
+    raise WorkflowError(
+        f"{ROOT}: Snakemake takes braces in the path of a workflow for wildcards: move this checkout to a folder "
+        "without; data and results may lie in one."
+    )
+
 try:
     config.update(precedence.merged(config, precedence.read_nested(TEXTS)))
     CONFIG, DATASET = configuration.planned(config, ROOT / "config" / "datasets")
@@ -91,7 +97,7 @@ def refined_boxes(wildcards):
 def pretrained_file(wildcards):
     """Input of a training that starts from a file: another content of it is another training."""
     pretrained = CONFIG.training_settings(wildcards.experiment, wildcards.variant).network.pretrained
-    return [] if pretrained in (None, "imagenet") else str(Path(pretrained).expanduser())
+    return [] if pretrained in (None, "imagenet") else literal(str(Path(pretrained).expanduser()))
 
 
 def weights_source(wildcards):
@@ -99,7 +105,14 @@ def weights_source(wildcards):
     experiment(wildcards)
     source = CONFIG.weights(wildcards.experiment, wildcards.variant, wildcards.split)
     found = configuration.drive_file(source)
-    return f"weights/{found}.pth" if found else source
+    return f"weights/{found}.pth" if found else literal(source)
+
+
+def literal(path):
+    """Input file of the user's own; Snakemake has no way to say that a brace begins no wildcard."""
+    if re.search(r"\{\s*\w", path):
+        raise WorkflowError(f"{path}: Snakemake takes what stands in braces for a wildcard: rename the file or folder.")
+    return path
 
 
 def brought_tables():

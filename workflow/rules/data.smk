@@ -64,7 +64,7 @@ rule unpack:
 
 rule link_images:
     input:
-        DATASET.own_tables[:1],
+        [literal(path) for path in DATASET.own_tables[:1]],
     output:
         record=f"{FOLDER}/.unpacked/linked.csv",
     log:
@@ -72,7 +72,7 @@ rule link_images:
     conda:
         "../../envs/environment.yaml"
     params:
-        folder=DATASET.images or CONFIG.data.folder,
+        folder=lambda wildcards: DATASET.images or CONFIG.data.folder,
         by_path=DATASET.images is not None,
         images=lambda wildcards: look_at_folder(Path(DATASET.images or CONFIG.data.folder or "").expanduser()),
     message:
@@ -103,10 +103,8 @@ rule check_images:
 # A folder that the user brings is no input: once converted, scores and reports can be made where it is not at hand.
 rule convert:
     input:
-        sources=[
-            *DATASET.own_tables,
-            *(f"{SOURCES}/{name}" for name in (*DATASET.table_names, *DATASET.list_names)),
-        ],
+        [literal(path) for path in DATASET.own_tables],
+        sources=[f"{SOURCES}/{name}" for name in (*DATASET.table_names, *DATASET.list_names)],
         checks=[f"{FOLDER}/.checked/{record}.csv" for record in RECORDS],
         drawn=drawn("SHA256SUMS") if DATASET.brought else [],
     output:
