@@ -144,11 +144,13 @@ ODD = "2nd rib / fracture (left) & 50% {x} \u00fc, =1"
 def test_a_finding_may_bear_any_printable_name(own: Own, form: str) -> None:
     written = unicodedata.normalize("NFD", ODD)
     own.keys |= {"findings": [ODD, "Edema"], "boxed_findings": [ODD]}
-    own.labels = f'image,patient,findings\n{A1},p1,"{written}|Edema"\n{A2},p2,\n{B1},p3,Edema\n{D2},p4,"{ODD}"\n{C1},p5,\n{D1},p6,\n'
+    own.labels = f'image,patient,findings\n{A1},p1,"{written}|Edema"\n{A2},p2,\n{B1},p3,Edema\n{D2},p4,"{ODD}"\n'
+    own.labels += f"{C1},p5,\n{D1},p6,\n"
     own.keys["labels"] = {"file": "labels.csv", "findings": "findings"}
     own.boxes = f'image,finding,x,y,w,h\n{A1},"{written}",1,2,3,4\n'
     if form == "columns":
-        own.labels = f'image,patient,"{written}",Edema\n{A1},p1,1,1\n{A2},p2,0,0\n{B1},p3,0,1\n{D2},p4,1,0\n{C1},p5,0,0\n{D1},p6,0,0\n'
+        own.labels = f'image,patient,"{written}",Edema\n{A1},p1,1,1\n{A2},p2,0,0\n{B1},p3,0,1\n{D2},p4,1,0\n'
+        own.labels += f"{C1},p5,0,0\n{D1},p6,0,0\n"
         own.keys["labels"] = {"file": "labels.csv"}
     if form == "coco":
         given = json.loads(as_coco({A1: [1, 2, 3, 4]}))
