@@ -47,12 +47,9 @@ class Brought:
         part, _, rest = image.partition("/")
         places = self.found[part]
         if len(places) > 1:
-            patient = rest.partition("/")[0]
-            places = self._places[part].get(patient, places)
-        there = (place / rest for place in places)
-        return (
-            next((path for path in there if path.exists()), places[0] / rest) if len(places) > 1 else places[0] / rest
-        )
+            places = self.patients(part).get(rest.partition("/")[0], places[:1])
+        there = [place / rest for place in places]
+        return next((path for path in there[1:] if path.exists()), there[0])
 
     def patients(self, part: str) -> Mapping[str, tuple[Path, ...]]:
         """Patient to the folders that hold a folder of that name; of a part that is spread."""
