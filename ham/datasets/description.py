@@ -16,6 +16,7 @@ import yaml
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from ham.datasets.sources import SOURCES, Source, meaningless_keys
+from ham.datasets.sources.brought import Brought
 from ham.errors import SettingsError
 from ham.settings import Settings, described
 
@@ -291,11 +292,11 @@ class Description(Settings):
 
     def explain_lack(self, folder: str | Path | None) -> str | None:
         """What of the files to bring is not in ``folder``, in one sentence; None where all of it is."""
-        what = f"the folder that holds {', '.join(self.brought)} of {self.name}"
+        what = f"the folder that holds {', '.join(self.brought)} of {self.name}, or its batches as they are handed out"
         if folder is None:
             return f"data.folder: give {what} (--config data='{{folder: /path/to/it}}'): it cannot be fetched"
-        missing = [name for name in self.brought if not (Path(folder).expanduser() / name).exists()]
-        return f"data.folder: {folder} has no {' and no '.join(missing)}: give {what}" if missing else None
+        lack = Brought(folder, self.brought).explain_lack()
+        return f"data.folder: {folder} {lack}: give {what}" if lack else None
 
     @property
     def made_lists(self) -> tuple[str, ...]:

@@ -130,6 +130,7 @@ SILENT = frozenset(
         "ham.datasets.description",
         "ham.datasets.settings",
         "ham.datasets.sources",
+        "ham.datasets.sources.brought",
         "ham.datasets.sources.conversion",
         "ham.datasets.sources.problems",
         "ham.errors",

@@ -23,6 +23,7 @@ from ham.datasets.dataset import BoxesByImage
 from ham.datasets.description import Description
 from ham.datasets.sources import SOURCES
 from ham.datasets.sources.box_checks import are_numbers, are_shares, place_in_image, read_json, refuse_other_frame
+from ham.datasets.sources.brought import Brought
 from ham.datasets.sources.chexpert_labels import read_labels, resolve_labels
 from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mistake, refuse_mistakes
@@ -77,17 +78,18 @@ def convert(request: ConversionRequest) -> None:
     given = request.folder / DRAWN if description.drawn else request.data.folder
     if problem := description.explain_lack(given):
         raise DataError(problem)
-    brought = Path(given or "").expanduser()
+    brought = Brought(given or "", description.brought)
     problems: list[Problem] = []
     with end_on_mistake(request, problems):
-        labels = read_labels([brought / f"{name}.csv" for name in FOLDERS], description.findings, problems)
+        labels = read_labels([brought.found[f"{name}.csv"][0] for name in FOLDERS], description.findings, problems)
     headers = read_headers(brought, labels.index.tolist(), problems)
-    how = f"{brought} has no JPEG image of that name, check data.folder"
+    how = f"{brought.folder} has no JPEG image of that name, check data.folder"
     missing = find_missing(request, labels, frozenset(headers), how, problems)
     boxes: BoxesByImage = {}
     if description.boxed_findings:
         with collect_mistakes(problems):
-            boxes = read_boxes(request.fetched / AUTHORS_BOXES, description, labels, headers, problems)
+            path, partial = request.fetched / AUTHORS_BOXES, request.data.partial
+            boxes = read_boxes(path, description, labels, headers, problems, partial)
     refuse_mistakes(request, problems)
     table = resolve_labels(labels, boxes, description.findings, request.data.uncertain, problems)
     sizes = [headers.get(image, ImageHeader(0, 0, 0)) for image in table.index]
@@ -110,7 +112,7 @@ def convert(request: ConversionRequest) -> None:
     write_dataset(request.folder, content)
 
 
-def read_headers(root: Path, images: Sequence[str], problems: list[Problem]) -> dict[str, ImageHeader]:
+def read_headers(brought: Brought, images: Sequence[str], problems: list[Problem]) -> dict[str, ImageHeader]:
     """Header of every image of ``images`` that is there; what is no JPEG image counts as missing.
 
     That the pixels after a header are whole is seen when an image is used: decoding all of CheXpert takes hours.
@@ -118,7 +120,7 @@ def read_headers(root: Path, images: Sequence[str], problems: list[Problem]) -> 
     found: dict[str, ImageHeader] = {}
     groups = [images[start : start + AT_ONCE] for start in range(0, len(images), AT_ONCE)]
     with ThreadPoolExecutor(READERS) as pool:
-        read = pool.map(lambda group: [_read_header(root / image) for image in group], groups)
+        read = pool.map(lambda group: [_read_header(brought.path(image)) for image in group], groups)
         for group, headers in zip(groups, track(read, "reading image sizes", len(groups)), strict=True):
             for image, header in zip(group, headers, strict=True):
                 if isinstance(header, ImageHeader):
@@ -147,12 +149,14 @@ def read_boxes(
     labels: pd.DataFrame,
     headers: Mapping[str, ImageHeader],
     problems: list[Problem],
+    partial: bool = False,
 ) -> BoxesByImage:
     """The authors' ``{image: {finding: [[xmin, ymin, xmax, ymax]]}}`` as x, y, w, h; images without boxes stay.
 
     Misspelt findings are renamed, corners the wrong way round are turned, boxes are cut at the image's edge, empty and
-    repeated ones are left out, each with a row in ``problems``. A mistake is a box of an unknown finding or image, and
-    one that lies mostly outside its image: then the images are not those that the boxes were drawn on.
+    repeated ones are left out, each with a row in ``problems``. Where the tables may be ``partial`` (frontal views
+    only), boxes of images that they do not have are left out and counted. A mistake is a box of an unknown finding or
+    image, and one that lies mostly outside its image: then the images are not those that the boxes were drawn on.
     """
     boxes: BoxesByImage = {}
     left_by: list[float] = []
@@ -162,6 +166,8 @@ def read_boxes(
     ]
     if are_shares(every):
         raise DataError(f"{path}: all boxes lie within 1 x 1: these are shares of the image and not pixels: {GET_FILE}")
+    if partial:
+        given_boxes = _leave_out_unlisted(given_boxes, labels, problems)
     for image, named in _correct_spelling(given_boxes, problems).items():
         if image not in labels.index:
             what = f"{path}: boxes for {image}, an image that train.csv and valid.csv do not have"
@@ -184,6 +190,20 @@ def read_boxes(
                 boxes[image][finding] = found
     refuse_other_frame(path, left_by, FULL_SIZE)
     return boxes
+
+
+def _leave_out_unlisted(
+    given: Mapping[str, CornersByFinding], labels: pd.DataFrame, problems: list[Problem]
+) -> dict[str, CornersByFinding]:
+    """``given`` without the images that the tables do not have."""
+    unlisted = {image: sum(map(len, named.values())) for image, named in given.items() if image not in labels.index}
+    if unlisted:
+        lateral = sum("lateral" in image for image in unlisted)
+        images = f"{len(unlisted)} images ({lateral} lateral) that the tables do not have"
+        problems.append(
+            Problem("", f"{sum(unlisted.values())} boxes are of {images}", "left out: the data set is partial")
+        )
+    return {image: named for image, named in given.items() if image not in unlisted}
 
 
 def _correct_spelling(given: Mapping[str, CornersByFinding], problems: list[Problem]) -> dict[str, CornersByFinding]:
@@ -251,19 +271,45 @@ def _format_corners(corners: Sequence[float]) -> str:
     return f"[{', '.join(f'{value:g}' for value in corners)}]"
 
 
-def _link_folders(request: ConversionRequest, brought: Path) -> None:
-    """Make ``images/train`` and ``images/valid`` lead to the user's folders."""
+def _link_folders(request: ConversionRequest, brought: Brought) -> None:
+    """Make ``images/train`` and ``images/valid`` lead to the user's folders, a patient at a time where there are many.
+
+    A patient whom two batches share has a link for each study.
+    """
     request.images.mkdir(parents=True, exist_ok=True)
     for name in FOLDERS:
-        link(brought / name, request.images / name, within=request.folder)
+        target = request.images / name
+        if not any(target.parent.samefile(place.parent) for place in brought.found[name]):  # else it is the user's own
+            _remove_links(target)
+        if len(brought.found[name]) == 1:
+            link(brought.found[name][0], target, within=request.folder)
+            continue
+        for patient, places in track(brought.patients(name).items(), f"linking {name}"):
+            (target / patient if len(places) > 1 else target).mkdir(parents=True, exist_ok=True)
+            studies = [study for place in places for study in (place / patient).iterdir()] if len(places) > 1 else []
+            for path in studies or [places[0] / patient]:
+                link(path, (target / patient / path.name) if studies else target / patient, within=request.folder)
 
 
-def _describe_sources(request: ConversionRequest, brought: Path, images: Mapping[str, int]) -> list[dict[str, Any]]:
+def _remove_links(folder: Path) -> None:
+    """Remove a folder of links to patients, which an earlier conversion made; nothing else."""
+    if folder.is_symlink() or not folder.is_dir():
+        folder.unlink(missing_ok=True)
+        return
+    below = list(folder.iterdir())
+    below += [inner for path in below if path.is_dir() and not path.is_symlink() for inner in path.iterdir()]
+    if below and all(path.is_symlink() or (path.is_dir() and path.parent == folder) for path in below):
+        for path in reversed(below):
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        folder.rmdir()
+
+
+def _describe_sources(request: ConversionRequest, brought: Brought, images: Mapping[str, int]) -> list[dict[str, Any]]:
     """What the data set was made from, and how its labels were read; ``images`` is their number in each folder of
     ``brought``."""
     read_as = {"uncertain": request.data.uncertain}
     return [
         *({"file": name, "images": number} for name, number in images.items()),
-        *(describe_file(brought / f"{name}.csv", f"{name}.csv") | read_as for name in FOLDERS),
+        *(describe_file(brought.found[f"{name}.csv"][0], f"{name}.csv") | read_as for name in FOLDERS),
         *(describe_file(request.fetched / name, name) for name in request.description.table_names),
     ]

@@ -84,7 +84,8 @@ def _explain_letters(path: Path) -> str:
             start = max(data.rfind(b",", 0, error.start), data.rfind(b"\n", 0, error.start)) + 1
             end = min(place for place in (data.find(b",", start), data.find(b"\n", start), start + 40) if place > 0)
             word = data[start:end].decode("cp1252", "replace").strip()
-            return f"{path}, line {line}: {word!r} is not in UTF-8 but in Windows' or Latin letters: {SAVE}"
+            what = f"{word!r} in line {line} is not in UTF-8 but in Windows' or Latin letters"
+            return f"{path}, after line {line - 1}: no CSV text ({what}): {SAVE}"
         return f"{path}, after line {line - 1}: no CSV text (bytes that are no letters): {SAVE}"
     return f"{path} was changed while it was read: run again"
 

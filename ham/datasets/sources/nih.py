@@ -23,7 +23,7 @@ from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
 from ham.datasets.sources.label_table import LabelRow, build_label_table, find_columns, parse_findings
 from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mistake, refuse_mistakes
-from ham.datasets.sources.usable_images import choose_images, find_missing
+from ham.datasets.sources.usable_images import choose_images, find_copies, find_missing
 from ham.datasets.splits import folds_by_patient
 from ham.datasets.writer import Problem, build_content, describe_file, write_dataset
 from ham.errors import DataError, list_some
@@ -52,6 +52,7 @@ def convert(request: ConversionRequest) -> None:
     lists = _collect_lists(request, frozenset(table.index), problems)
     sizes = dict.fromkeys(table.index, (description.box_grid, description.box_grid))
     images = choose_images(request, sizes, problems, any_ending=True)
+    problems += find_copies(images.known, dict(zip(table.index, table["patient"], strict=True)))
     missing = find_missing(request, table, images.names, HOW_TO_GET, problems, images.others)
     refuse_mistakes(request, problems)
     content = build_content(

@@ -30,7 +30,7 @@ from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.csv_text import read_csv
 from ham.datasets.sources.label_table import NO_FINDING, LabelRow, build_label_table, find_columns, parse_findings
 from ham.datasets.sources.problems import collect_mistakes, end_on_mistake, mistake, refuse_mistakes
-from ham.datasets.sources.usable_images import choose_images, find_missing
+from ham.datasets.sources.usable_images import choose_images, find_copies, find_missing
 from ham.datasets.splits import folds_by_patient, lists_of_parts
 from ham.datasets.writer import Problem, build_content, describe_file, write_dataset
 from ham.errors import DataError
@@ -54,6 +54,7 @@ def convert(request: ConversionRequest) -> None:
         table, part_of = read_labels(description.labels, description.findings, problems)
     images = choose_images(request, dict.fromkeys(table.index), problems)
     sizes = {image.image: (image.width, image.height) for image in images.known if not image.problem}
+    problems += find_copies(images.known, dict(zip(table.index, table["patient"], strict=True)))
     table.insert(1, "width", [sizes.get(image, (0, 0))[0] for image in table.index])
     table.insert(2, "height", [sizes.get(image, (0, 0))[1] for image in table.index])
     boxes: BoxesByImage = {}

@@ -77,6 +77,20 @@ def choose_images(
     return UsableImages(tuple(known), tuple(others), numbers)
 
 
+def find_copies(images: Iterable[Checked], patient_of: Mapping[str, str]) -> list[Problem]:
+    """A row for each image that is, byte for byte, one of another patient: no fold by patient keeps them apart."""
+    same: dict[str, list[str]] = {}
+    for image in images:
+        if not image.problem:
+            same.setdefault(image.sha256, []).append(image.image)
+    return [
+        Problem(name, f"the same pixels as {other}, of another patient: crosses folds", "kept: both are used")
+        for names in same.values()
+        for place, name in enumerate(names)
+        if (other := next((o for o in names[:place] if patient_of[o] != patient_of[name]), None))
+    ]
+
+
 def pair_by_stem(missing: Sequence[str], others: Iterable[str]) -> dict[str, list[str]]:
     """Those of ``missing`` that are there by another ending or in other letters, capitals or small: {image: names}."""
     there: dict[str, list[str]] = {}

@@ -293,6 +293,88 @@ def test_a_byte_order_mark_and_other_line_ends_change_nothing(brought: Brought) 
     assert brought.convert().table.equals(expected)
 
 
+BATCHES = {
+    "CheXpert-v1.0 batch 1 (validate & csv)": ["train.csv", "valid.csv", "valid"],
+    "CheXpert-v1.0 batch 2 (train 1)": ["patient00001", "patient00002"],
+    "CheXpert-v1.0 batch 3 (train 2)": ["patient00003"],
+    "CheXpert-v1.0 batch 4 (train 3)": ["patient00004", "patient00005"],
+}
+
+
+def as_batches(brought: Brought, inner: str = "") -> Path:
+    """The folder's content as it is handed out: four folders side by side, patients in them or in train/ below."""
+    brought.write()
+    root = brought.root / "handed out"
+    for batch, names in BATCHES.items():
+        for name in names:
+            patient = name.startswith("patient")
+            target = root / batch / (inner if patient else "") / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (brought.folder / ("train" if patient else "") / name).rename(target)
+    return root
+
+
+@pytest.mark.parametrize("inner", ["", "train"])
+@pytest.mark.parametrize("given", ["", "CheXpert-v1.0 batch 1 (validate & csv)"])
+def test_the_batches_that_stanford_hands_out_are_one_data_set(brought: Brought, inner: str, given: str) -> None:
+    expected = brought.build()
+    before = expected.info
+    root = as_batches(brought, inner)
+    for _ in range(2):
+        dataset = brought.convert(folder=str(root / given))
+        assert dataset.info == before
+        assert dataset.missing == frozenset()
+        assert dataset.path(THIRD).resolve() == (
+            root / "CheXpert-v1.0 batch 3 (train 2)" / inner / THIRD.removeprefix("train/")
+        )
+        assert all(dataset.path(image).is_file() for image in SIZES)
+    whole = Brought(brought.root)
+    assert whole.build().path(THIRD).resolve() == brought.folder / THIRD  # and back to one folder
+
+
+def test_a_patient_in_two_batches_has_all_studies(brought: Brought) -> None:
+    root = as_batches(brought)
+    later = root / "CheXpert-v1.0 batch 4 (train 3)/patient00003/study2"
+    later.parent.mkdir()
+    (root / "CheXpert-v1.0 batch 3 (train 2)/patient00003/study2").rename(later)
+    dataset = brought.convert(folder=str(root))
+    assert dataset.missing == frozenset()
+    assert dataset.path(LATER).resolve() == later / "view1_frontal.jpg"
+    assert dataset.path(THIRD).is_file()
+
+
+def test_a_batch_that_is_not_there_is_missing_images_or_a_partial_data_set(brought: Brought) -> None:
+    root = as_batches(brought)
+    (root / "CheXpert-v1.0 batch 4 (train 3)").rename(brought.root / "elsewhere")
+    with pytest.raises(DataError, match="2 of 8 images are missing"):
+        brought.convert(folder=str(root))
+    assert len(brought.convert(folder=str(root), partial=True).missing) == 2
+
+
+def test_a_folder_further_down_is_found_and_two_are_refused(brought: Brought) -> None:
+    expected = brought.build().info
+    (brought.root / "archive").mkdir()
+    brought.folder.rename(brought.root / "archive/CheXpert-v1.0")
+    assert brought.convert(folder=str(brought.root / "archive")).info == expected
+    brought.write()
+    brought.folder.rename(brought.root / "archive/CheXpert-v1.0-small")
+    with pytest.raises(
+        DataError, match=r"archive has train\.csv 2 times \(.*CheXpert-v1\.0-small/train\.csv\): give the fold"
+    ):
+        brought.convert(folder=str(brought.root / "archive"))
+
+
+def test_a_table_of_frontal_views_works_as_a_partial_data_set(brought: Brought) -> None:
+    brought.labels.pop(LATERAL)
+    with pytest.raises(DataError, match=r"view2_lateral\.jpg, an image that train\.csv and valid\.csv do not have"):
+        brought.build()
+    dataset = brought.build(partial=True)
+    assert LATERAL not in dataset.boxes
+    assert len(dataset.table) == 7
+    said = "1 boxes are of 1 images (1 lateral) that the tables do not have"
+    assert (said, "left out: the data set is partial") in problems(dataset, "")
+
+
 def test_whatever_root_the_path_column_has_images_are_named_from_train_or_valid_on(brought: Brought) -> None:
     for prefix in ("", "CheXpert-v1.0 batch 2 (train 1)/", "/data/train/chexpert/"):
         brought.prefix = prefix

@@ -144,13 +144,13 @@ ODD = "2nd rib / fracture (left) & 50% {x} \u00fc, =1"
 def test_a_finding_may_bear_any_printable_name(own: Own, form: str) -> None:
     written = unicodedata.normalize("NFD", ODD)
     own.keys |= {"findings": [ODD, "Edema"], "boxed_findings": [ODD]}
-    rows = [f'{A1},p1,"{written}|Edema"', f"{A2},p2,", f"{B1},p3,Edema", f'{D2},p4,"{ODD}"', f"{C1},p5,", f"{D1},p6,"]
-    own.labels = "\n".join(["image,patient,findings", *rows, ""])
+    own.labels = f'image,patient,findings\n{A1},p1,"{written}|Edema"\n{A2},p2,\n{B1},p3,Edema\n{D2},p4,"{ODD}"\n'
+    own.labels += f"{C1},p5,\n{D1},p6,\n"
     own.keys["labels"] = {"file": "labels.csv", "findings": "findings"}
     own.boxes = f'image,finding,x,y,w,h\n{A1},"{written}",1,2,3,4\n'
     if form == "columns":
-        rows = [f"{A1},p1,1,1", f"{A2},p2,0,0", f"{B1},p3,0,1", f"{D2},p4,1,0", f"{C1},p5,0,0", f"{D1},p6,0,0"]
-        own.labels = "\n".join([f'image,patient,"{written}",Edema', *rows, ""])
+        own.labels = f'image,patient,"{written}",Edema\n{A1},p1,1,1\n{A2},p2,0,0\n{B1},p3,0,1\n{D2},p4,1,0\n'
+        own.labels += f"{C1},p5,0,0\n{D1},p6,0,0\n"
         own.keys["labels"] = {"file": "labels.csv"}
     if form == "coco":
         given = json.loads(as_coco({A1: [1, 2, 3, 4]}))
@@ -167,7 +167,10 @@ def test_a_finding_may_bear_any_printable_name(own: Own, form: str) -> None:
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ("cp1252", "line 2: 'M\u00fcller' is not in UTF-8 but in Windows' or Latin letters"),
+        (
+            "cp1252",
+            "after line 1: no CSV text ('M\u00fcller' in line 2 is not in UTF-8 but in Windows' or Latin letters",
+        ),
         ("utf-16", "is text in UTF-16, no CSV text"),
         ("utf-16-le", "is text in UTF-16, no CSV text"),
         ("xlsx", "is an Excel workbook or another zip archive, no CSV text"),
@@ -455,6 +458,17 @@ def test_a_hostile_table_is_a_mistake_and_no_hang(own: Own, name: str, content: 
 
     own.write = write  # type: ignore[method-assign]
     assert name in mistakes(own)[0]
+
+
+def test_one_image_under_two_names_and_two_patients_is_said(own: Own) -> None:
+    own.images[B1] = own.images[C1] = own.images[D1]  # of p2, p3 and NA
+    own.images[A2] = own.images[A1]  # both of p1: no fold parts them
+    own.boxes = BOXES.splitlines()[0] + f"\n{A1},Mass,1,2,3,4\n"
+    dataset = own.build()
+    assert [row for row in problems(dataset.folder) if "same pixels" in row[1]] == [
+        (B1, f"the same pixels as {C1}, of another patient: crosses folds", "kept: both are used"),
+        (D1, f"the same pixels as {C1}, of another patient: crosses folds", "kept: both are used"),
+    ]
 
 
 def test_images_may_be_absent_where_that_is_allowed(own: Own) -> None:
