@@ -1,5 +1,5 @@
-"""What a plan knows of a result before anything runs, as digests: results that bear another are of other settings or
-code, and are made again or refused.
+"""What a plan knows of results before anything runs: which files there will be, and of which settings and code, as
+digests: results that bear another are made again or refused.
 
 The content of the data is no part of it: that is an input of every rule, and stands in the weights' fingerprint.
 """
@@ -12,6 +12,50 @@ from ham.config import ROLES, Configuration
 from ham.runtime.provenance import settings_digest
 from ham.runtime.stages import digest
 from ham.training.ingredients import UNDECIDING
+
+CHECKPOINTS = tuple(f"checkpoints/{name}.safetensors" for name in ("last", "best-auc", "best-t-iou", "best-t-ior"))
+OF_TRAININGS = ("history.csv", "run.json", *CHECKPOINTS)  # which weights trained elsewhere lack
+SPLIT_FILES = (
+    "model.safetensors",
+    *OF_TRAININGS,
+    "predictions.csv",
+    "maps.npz",
+    "metrics.json",
+    "classification.csv",
+    "localization.csv",
+    "floors.csv",
+    "curves.json",
+)
+FIGURES = ("roc", "t-iou", "t-ior", "training")
+
+
+def files_of_splits(config: Configuration, file: str, experiments: Sequence[str], variants: Sequence[str]) -> list[str]:
+    """``file`` of every split of these experiments and variants; of a training only where there is one."""
+    given = [name for name in variants if config.define.variants[name].weights is not None]
+    having = [name for name in variants if name not in given or file not in OF_TRAININGS]
+    return [f"{folder}/{file}" for folder in config.split_folders(experiments, having)]
+
+
+def files_between(config: Configuration) -> list[str]:
+    """All files of all splits that are run, and the refined masks where they are used."""
+    masks = [f"results/{config.dataset}/refined.npz"] if config.refines() else []
+    runs = (config.experiments, config.variants)
+    return [*masks, *(path for file in SPLIT_FILES for path in files_of_splits(config, file, *runs))]
+
+
+def products(config: Configuration, kind: str) -> list[str]:
+    """Files that people read of the experiments that have a split to show: tables, leakage, figures or gallery."""
+    base = f"results/{config.dataset}"
+    shown = [name for name in config.experiments if config.split_folders([name], config.variants)]
+    if kind == "tables":
+        return [f"{base}/tables/{name}.{form}" for name in shown for form in ("csv", "md", "tex")]
+    if kind == "leakage":
+        return [f"{base}/tables/leakage/{name}.csv" for name in shown]
+    if kind == "figures":
+        files = [f"{base}/figures/{name}-{figure}" for name in shown for figure in FIGURES]
+        return [f"{file}.{form}" for file in files for form in ("svg", "png")]
+    variants = [(name, variant) for name in shown for variant in config.variants if config.splits(name, variant)]
+    return [f"{base}/gallery/{name}/{variant}.png" for name, variant in variants]
 
 
 def training_plan(config: Configuration, experiment: str, variant: str, split: str) -> str:

@@ -8,9 +8,9 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve(
 sys.path.insert(0, str(ROOT))
 
 from ham import config as configuration
-from ham import precedence
+from ham import plans, precedence
 from ham.errors import HamError
-from ham.plans import result_plan, result_plans, training_plan
+from ham.plans import CHECKPOINTS, FIGURES, result_plan, result_plans, training_plan
 from ham.runtime.file_digests import FileDigests, look_at_folder
 from ham.runtime.provenance import files_digest
 from ham.runtime.stages import digest
@@ -53,12 +53,6 @@ RECORDS = [] if DATASET.brought else [*ARCHIVES] or ["linked"]
 SHIPPED = files_digest(*sorted([*(ROOT / "config").rglob("*.csv"), *(ROOT / "ham/reporting/templates").iterdir()]))
 TRAINED = [name for name, variant in CONFIG.define.variants.items() if variant.weights is None]
 GIVEN = [name for name in CONFIG.define.variants if name not in TRAINED]  # variants that come with their weights
-OF_TRAININGS = ("history.csv", "run.json", "checkpoints/")
-CHECKPOINTS = [f"checkpoints/{name}.safetensors" for name in ("last", "best-auc", "best-t-iou", "best-t-ior")]
-TRAINING_FILES = ("model.safetensors", "history.csv", "run.json", *CHECKPOINTS)
-SCORES = ("metrics.json", "classification.csv", "localization.csv", "floors.csv", "curves.json")
-RESULT_FILES = ("predictions.csv", "maps.npz", *SCORES)
-BOXES_FILE = "Annotations/BBoxes.json"
 SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
 
 
@@ -138,8 +132,7 @@ def entries(names):
 
 def of_splits(file, experiments=CONFIG.experiments, variants=CONFIG.variants):
     """``file`` of every split of these experiments and variants; of a training only where there is one."""
-    trained = [name for name in variants if name in TRAINED or not file.startswith(OF_TRAININGS)]
-    return [f"{folder}/{file}" for folder in CONFIG.split_folders(experiments, trained)]
+    return plans.files_of_splits(CONFIG, file, experiments, variants)
 
 
 def of_experiment(*files):
@@ -156,35 +149,14 @@ def of_variant(*files):
 
 def products(kind):
     """Tables, leakage audits, figures or galleries of the experiments that have a split to show."""
-    base = f"results/{CONFIG.dataset}"
-    experiments = [name for name in CONFIG.experiments if of_splits("metrics.json", [name])]
-    if kind == "tables":
-        return [f"{base}/tables/{name}.{form}" for name in experiments for form in ("csv", "md", "tex")]
-    if kind == "leakage":
-        return [f"{base}/tables/leakage/{name}.csv" for name in experiments]
-    if kind == "figures":
-        return [
-            f"{base}/figures/{name}-{figure}.{form}"
-            for name in experiments
-            for figure in FIGURES
-            for form in ("svg", "png")
-        ]
-    return [
-        f"{base}/gallery/{name}/{variant}.png"
-        for name in experiments
-        for variant in CONFIG.variants
-        if CONFIG.splits(name, variant)
-    ]
+    return plans.products(CONFIG, kind)
 
 
 # What lies between a user's files and a report: a target that names it restores what was deleted.
-DATASET_FILES = [f"{FOLDER}/{name}" for name in ("images.csv", "missing.csv", "Annotations/Tags.json", BOXES_FILE)]
-BETWEEN = [
-    *DATASET_FILES,
-    *([f"results/{CONFIG.dataset}/refined.npz"] if CONFIG.refines() else []),
-    *(path for file in (*TRAINING_FILES, *RESULT_FILES) for path in of_splits(file)),
+DATASET_FILES = [
+    f"{FOLDER}/{name}" for name in ("images.csv", "missing.csv", "Annotations/Tags.json", "Annotations/BBoxes.json")
 ]
-FIGURES = ("roc", "t-iou", "t-ior", "training")
+BETWEEN = [*DATASET_FILES, *plans.files_between(CONFIG)]
 
 
 wildcard_constraints:
