@@ -23,8 +23,8 @@ from ham.training.batches import Sources, TrainingBatches, prepare_batches
 from ham.training.ingredients import Ingredients, data_ingredients, deciding_settings
 from ham.training.settings import TrainingSettings
 from ham.training.state import Resume, State
-from ham.training.step import BEST, Learner, choose_checkpoints, make_learner, train_epoch
-from ham.training.validation import validate
+from ham.training.step import Learner, make_learner, train_epoch
+from ham.training.validation import BEST, choose_checkpoints, validate
 
 log = logging.getLogger("ham")
 

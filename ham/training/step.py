@@ -1,9 +1,9 @@
-"""The steps of a training: network, optimizer, one epoch, which epoch is the best. All that moves weights is here."""
+"""The steps of a training: network, optimizer, one epoch. All that moves weights is here."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -17,8 +17,6 @@ from ham.model.network import HierarchicalAttentionNetwork
 from ham.samples import Batch
 from ham.training.schedule import learning_rate
 from ham.training.settings import OptimizerSettings, TrainingSettings
-
-BEST = {"best-auc": "validation_auc", "best-t-iou": "validation_t_iou", "best-t-ior": "validation_t_ior"}
 
 
 class Learner(NamedTuple):
@@ -86,12 +84,3 @@ def train_step(learner: Learner, batch: Batch, settings: TrainingSettings) -> di
     losses.total.backward()
     optimizer.step()
     return dict(zip(losses._fields, torch.stack(list(losses)).tolist(), strict=True))
-
-
-def choose_checkpoints(best: Mapping[str, float], row: Mapping[str, float]) -> dict[str, float]:
-    """The checkpoints that the epoch of ``row`` becomes, and its value, where it is as good as the best so far.
-
-    A later epoch wins a tie; nan never wins.
-    """
-    values = {name: row.get(metric, math.nan) for name, metric in BEST.items()}
-    return {name: value for name, value in values.items() if value >= best.get(name, -math.inf)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from ham.model.network import HierarchicalAttentionNetwork
 from ham.protocol import T_IOR, T_IOU
 from ham.samples import Batch
 from ham.training.settings import TrainingSettings
+
+BEST = {"best-auc": "validation_auc", "best-t-iou": "validation_t_iou", "best-t-ior": "validation_t_ior"}
 
 
 def validate(
@@ -75,3 +78,12 @@ def _shares(
     }
     mean = float(np.mean(list(shares.values())))
     return {name: mean, f"{name}_published": mean * len(tested) / findings, **shares}
+
+
+def choose_checkpoints(best: Mapping[str, float], row: Mapping[str, float]) -> dict[str, float]:
+    """The checkpoints that the epoch of ``row`` becomes, and its value, where it is as good as the best so far.
+
+    A later epoch wins a tie; nan never wins.
+    """
+    values = {name: row.get(metric, math.nan) for name, metric in BEST.items()}
+    return {name: value for name, value in values.items() if value >= best.get(name, -math.inf)}

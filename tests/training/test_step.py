@@ -13,7 +13,8 @@ from ham.model.network import Output
 from ham.samples import Batch
 from ham.settings import LossSettings, LossWeights, NetworkSettings
 from ham.training.settings import OptimizerSettings, ScheduleSettings, TrainingSettings
-from ham.training.step import Learner, choose_checkpoints, train_epoch, train_step
+from ham.training.step import Learner, train_epoch, train_step
+from ham.training.validation import choose_checkpoints
 
 CPU = torch.device("cpu")
 

@@ -14,7 +14,7 @@ from ham.training.ingredients import Ingredients
 from ham.training.run import explain_undefined, write_outputs
 from ham.training.settings import TrainingSettings
 from ham.training.state import Resume, State
-from ham.training.step import choose_checkpoints
+from ham.training.validation import choose_checkpoints
 
 ROW = {"epoch": 1, "steps": 3, "images_per_second": 2.0, "validation_auc": math.nan}
 
