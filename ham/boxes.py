@@ -66,20 +66,18 @@ def nearest(length: int, side: int) -> np.ndarray:
 
 def resized_mask(
     boxes: Iterable[Box],
-    frame: tuple[int, int],
+    width: int,
+    height: int,
     side: int,
     left: int = 0,
     top: int = 0,
     size: int | None = None,
-    flip: bool = False,
 ) -> np.ndarray:
-    """Union of ``boxes``, resized to ``side`` x ``side`` (nearest), cut to ``size`` at (left, top), mirrored if
-    ``flip``.
+    """Union of ``boxes``, resized to ``side`` x ``side`` (nearest), cut to ``size`` at (left, top).
 
     bool [size, size]; equal to resizing the full mask with Pillow, in closed form: the mask is a union of rectangles,
-    so each axis is sampled alone. ``frame`` is (width, height) of the original image, whose pixels the boxes are in.
+    so each axis is sampled alone. ``width`` and ``height`` are the original image's, whose pixels the boxes are in.
     """
-    width, height = frame
     size = side if size is None else size
     rows = nearest(height, side)[top : top + size]
     columns = nearest(width, side)[left : left + size]
@@ -89,4 +87,4 @@ def resized_mask(
         inside_y = slice(*np.searchsorted(rows, (ys.start, ys.stop)))
         inside_x = slice(*np.searchsorted(columns, (xs.start, xs.stop)))
         out[inside_y, inside_x] = True
-    return out[:, ::-1] if flip else out
+    return out

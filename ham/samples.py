@@ -106,13 +106,14 @@ class Masks:
         boxes = self.dataset.boxes[image][finding]
         refined = self.refined.get(image, finding) if self.refined else None
         if refined is None:
-            return resized_mask(boxes, (width, height), draw.side, draw.left, draw.top, size, draw.flip)
-        full = box_mask([], width, height)
-        cut, top, left = refined
-        full[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
-        rows = nearest(height, draw.side)[draw.top : draw.top + size]
-        columns = nearest(width, draw.side)[draw.left : draw.left + size]
-        out = full[np.ix_(rows, columns)]
+            out = resized_mask(boxes, width, height, draw.side, draw.left, draw.top, size)
+        else:
+            full = box_mask([], width, height)
+            cut, top, left = refined
+            full[top : top + cut.shape[0], left : left + cut.shape[1]] = cut
+            rows = nearest(height, draw.side)[draw.top : draw.top + size]
+            columns = nearest(width, draw.side)[draw.left : draw.left + size]
+            out = full[np.ix_(rows, columns)]
         return out[:, ::-1] if draw.flip else out
 
 

@@ -290,7 +290,7 @@ class Description(Settings):
         """What must be in the folder that the user brings (``data.folder``); nothing where all files are fetched."""
         return self.form.brought
 
-    def explain_lack(self, folder: str | Path | None) -> str | None:
+    def lacks(self, folder: str | Path | None) -> str | None:
         """What of the files to bring is not in ``folder``, in one sentence; None where all of it is."""
         what = f"the folder that holds {', '.join(self.brought)} of {self.name}, or its batches as they are handed out"
         if folder is None:

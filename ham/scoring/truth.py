@@ -75,7 +75,7 @@ def find_pairs(dataset: Dataset, images: Sequence[str]) -> list[Pair]:
             finding,
             patient=dataset.patient(image),
             boxes=len(boxes),
-            mask=partial(resized_mask, boxes, dataset.size(image)),
+            mask=partial(resized_mask, boxes, *dataset.size(image)),
         )
         for image in images
         for finding in dataset.findings

@@ -90,14 +90,14 @@ def test_chexpert_has_thirteen_findings_nine_of_them_with_boxes_and_is_brought_b
 
 def test_what_a_folder_lacks_of_chexpert_is_said_in_one_sentence(root: Path, tmp_path: Path) -> None:
     chexpert = Description.read(root / "config/datasets/chexpert.yaml")
-    assert "cannot be fetched" in str(chexpert.explain_lack(None))
+    assert "cannot be fetched" in str(chexpert.lacks(None))
     for name in ("train", "valid"):
         (tmp_path / name).mkdir()
     (tmp_path / "train.csv").touch()
-    said = str(chexpert.explain_lack(tmp_path))
+    said = str(chexpert.lacks(tmp_path))
     assert said.startswith(f"data.folder: {tmp_path} has no valid.csv: give the folder that holds train.csv")
     (tmp_path / "valid.csv").touch()
-    assert chexpert.explain_lack(str(tmp_path)) is None
+    assert chexpert.lacks(str(tmp_path)) is None
 
 
 def test_all_mistakes_are_said_at_once_with_their_keys(tmp_path: Path) -> None:

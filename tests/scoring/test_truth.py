@@ -117,5 +117,5 @@ def test_what_was_not_predicted_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"predictions\.csv: 1 test images are not in it, z for one; predict again"):
         make_tables(of_an_expert(images=("a1", "z")), [], files, RegionRule(4))
     pair = of_an_expert().pairs[0]
-    with pytest.raises(DataError, match=r"maps\.npz has no map b1/Mass"):
+    with pytest.raises(DataError, match=r"maps\.npz: 1 of 1 maps are not in it, b1/Mass for one"):
         make_tables(of_an_expert(pairs=(Pair("b1", "Mass", "b", 1, pair.mask),)), [], files, RegionRule(4))

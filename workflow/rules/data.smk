@@ -139,5 +139,5 @@ rule convert:
 # Not asked of a plan, which needs no file of the user.
 onstart:
     if not DATASET.drawn and any(job.rule.name == "convert" for job in workflow.dag.needrun_jobs()):
-        if DATASET.brought and (problem := DATASET.explain_lack(CONFIG.data.folder)):
+        if DATASET.brought and (problem := DATASET.lacks(CONFIG.data.folder)):
             raise WorkflowError(problem)

@@ -76,7 +76,7 @@ def convert(request: ConversionRequest) -> None:
     """
     description = request.description
     given = request.folder / DRAWN if description.drawn else request.data.folder
-    if problem := description.explain_lack(given):
+    if problem := description.lacks(given):
         raise DataError(problem)
     brought = Brought(given or "", description.brought)
     problems: list[Problem] = []

@@ -53,7 +53,7 @@ def test_boxes_are_corners_in_each_images_own_pixels(brought: Brought) -> None:
     dataset = brought.build()
     (box,) = dataset.boxes[LATERAL]["Cardiomegaly"]
     assert (box.x0, box.y0, box.x1, box.y1) == (5, 20, 30, 50)
-    mask = resized_mask([box], dataset.size(LATERAL), side=240)
+    mask = resized_mask([box], *dataset.size(LATERAL), side=240)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     # 48 x 60 pixels on 240 x 240: five times across, four times down
     assert (columns[0], columns[-1] + 1, rows[0], rows[-1] + 1) == (25, 150, 80, 200)

@@ -90,7 +90,7 @@ def test_boxes_are_in_each_images_own_pixels_and_keep_their_numbers(own: Own) ->
     dataset = own.build()
     written = json.loads((dataset.folder / "Annotations/BBoxes.json").read_text())
     assert written[A1] == {"Mass": [[10.1, 5, 20.2, 30], [0, 0, 5, 5]]}
-    mask = resized_mask(dataset.boxes[A1]["Mass"][:1], dataset.size(A1), side=120)
+    mask = resized_mask(dataset.boxes[A1]["Mass"][:1], *dataset.size(A1), side=120)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     # 60 x 40 pixels on 120 x 120: twice across, three times down
     assert (columns[0], columns[-1] + 1, rows[0], rows[-1] + 1) == (20, 60, 15, 105)
