@@ -13,6 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from ham.datasets import writer
+from ham.datasets.dataset import pair_key
 from ham.runtime.files import write_json
 from ham.scoring import localization
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, metric_row
@@ -155,7 +156,7 @@ def write_maps(path: Path, images: Sequence[str], chosen: dict[str, list[int]], 
     for finding, members in chosen.items():
         for i in members:
             v, u = rng.uniform(1, 8), rng.uniform(1, 10)
-            maps[f"{images[i]}/{finding}"] = np.exp(-((y - v) ** 2 + (x - u) ** 2) / 6).astype(np.float32)
+            maps[pair_key(images[i], finding)] = np.exp(-((y - v) ** 2 + (x - u) ** 2) / 6).astype(np.float32)
     with open(path, "wb") as file:
         np.savez(file, **maps)  # type: ignore[arg-type]
 

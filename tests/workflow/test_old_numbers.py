@@ -37,7 +37,8 @@ def test_after_a_training_of_new_settings_died_nothing_is_up_to_date(changed: Ch
     assert changed.planned() == {}
     changed.edit("small.yaml", "training: {epochs: 2, checkpoint: last}", "training: {epochs: 3, checkpoint: last}")
     assert changed.snakemake(*changed.config, "--cores", "2", check=False).returncode != 0
-    assert not (changed.folder / SPLIT / "model.safetensors").exists()
+    models = [changed.folder / SPLIT.with_name(split) / "model.safetensors" for split in ("fold1", "fold2")]
+    assert not all(model.exists() for model in models)
     (changed.folder / "ham/training/run.py").write_text(original)
     changed.snakemake(*changed.config, "--unlock")
     assert changed.planned() == {**TRAININGS, **REPORTS}
