@@ -110,11 +110,11 @@ def test_truth_masks_are_the_corners_scaled_along_each_axis(
         oblong += width != height
         xs, ys = ((np.arange(64) + 0.5) * width / 64).astype(int), ((np.arange(64) + 0.5) * height / 64).astype(int)
         expected = np.zeros((64, 64), dtype=bool)
-        for x0, y0, x1, y1 in corners[pair]:
+        for x0, y0, x1, y1 in corners[pair.image, pair.finding]:
             expected |= ((ys >= y0) & (ys < y1))[:, None] & ((xs >= x0) & (xs < x1))[None, :]
         np.testing.assert_array_equal(mask, expected, err_msg=str(pair))
     assert oblong > 10
-    areas = {(image, finding): int(mask.sum()) for (image, finding), mask in zip(wanted, truth, strict=True)}
+    areas = {(pair.image, pair.finding): int(mask.sum()) for pair, mask in zip(wanted, truth, strict=True)}
     for row in rows(finished.work / LOCALIZATION / "fold1" / "localization.csv"):
         assert int(row["true_area"]) == areas[row["image"], row["finding"]]
 

@@ -117,7 +117,8 @@ def test_metrics_hold_the_numbers_of_their_files(finished: Checkout) -> None:
     assert metrics["counts"]["pairs"] == len(pairs) - 1 > 0
     for count in metrics["counts"]["findings"].values():
         assert (count["positives"], count["pairs"]) == (count["positives_listed"], count["pairs_listed"])
-    assert {row["metric"] for row in metrics["classification"]} == {"auc", "auc_published", "accuracy"}
+    measures = {"auc", "auc_published", "accuracy", "accuracy_published", "majority_rate"}
+    assert {row["metric"] for row in metrics["classification"]} == measures
     assert set(metrics["floors"]) == {"location-prior", "random-map", "whole-image"}
     assert os.sep + "tmp" not in json.dumps(metrics)
 
