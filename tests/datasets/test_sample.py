@@ -111,14 +111,6 @@ def test_the_whole_table_is_read_in_five_seconds(entries_path: Path, description
     assert set(table["view"]) == {"PA", "AP"}
 
 
-def test_the_whole_conversion_with_its_folds_takes_five_seconds(dataset: Dataset, description: Description) -> None:
-    checks = tuple(sorted((dataset.folder / ".checked").iterdir()))
-    data, fetched = DataSettings(partial=True), dataset.folder / ".sources"
-    start = time.process_time()  # of one core, whoever else is on it
-    convert(ConversionRequest(dataset.folder, "nih-sample", description, data, fetched, checks))
-    assert time.process_time() - start < 5
-
-
 def test_what_came_over_http_is_verified_whole_and_checked(dataset: Dataset) -> None:
     sources = dataset.folder / ".sources"
     assert not any(path.is_symlink() or path.suffix == ".part" for path in sources.rglob("*"))
@@ -237,8 +229,5 @@ def test_the_audit_finds_what_was_counted_in_the_published_lists(dataset: Datase
     assert {value for row in ours for column, value in row.items() if "_in_" in column or "_of_" in column} == {0}
 
 
-def test_a_data_set_of_the_papers_size_opens_in_a_second(dataset: Dataset) -> None:
-    start = time.perf_counter()
-    Dataset.open(dataset.folder)
-    assert time.perf_counter() - start < 1
+def test_the_header_of_a_data_set_of_the_papers_size_is_small(dataset: Dataset) -> None:
     assert (dataset.folder / "dataset.json").stat().st_size < 100_000
