@@ -8,13 +8,14 @@ a variant's over both, whichever file they stand in.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from ham.errors import SettingsError
+from ham.settings import flatten
 
 SHIPPED = Path(__file__).resolve().parents[1] / "config"
 DESCRIPTIONS = SHIPPED / "datasets"
@@ -81,8 +82,8 @@ def shadowed(given: Sequence[Layer], experiments: Sequence[str], variants: Seque
     weaker file defines that one's own."""
     lines = []
     for number, (name, values) in enumerate(given):
-        later = [dict(_flat(_map(v.get("training")))) for _, v in given[number + 1 :]]
-        for key, value in _flat(_map(values.get("training"))):
+        later = [dict(flatten(_map(v.get("training")))) for _, v in given[number + 1 :]]
+        for key, value in flatten(_map(values.get("training"))):
             if any(key in stronger for stronger in later):
                 continue
             for kind, runs in (("experiments", experiments), ("variants", variants)):
@@ -100,18 +101,10 @@ def _own(given: Sequence[Layer], kind: str, run: str, key: str) -> tuple[int | N
     """The strongest layer that defines ``key`` for an experiment or variant, and its value."""
     for number in range(len(given) - 1, -1, -1):
         defined = _map(_map(_map(given[number][1].get("define")).get(kind)).get(run))
-        own = dict(_flat(_map(defined.get("training"))))
+        own = dict(flatten(_map(defined.get("training"))))
         if key in own:
             return number, own[key]
     return None, None
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _map(value: Any) -> Mapping[str, Any]:

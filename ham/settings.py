@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -128,6 +128,15 @@ def ascending(values: tuple[float, ...]) -> tuple[float, ...]:
     if rounded != sorted(set(rounded)):
         raise ValueError(f"give each threshold once, in ascending order: {sorted(set(rounded))}")
     return values
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted key and value of nested settings: ``optimizer.learning_rate``, 2e-5, and so on."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def described(error: ValidationError) -> list[str]:

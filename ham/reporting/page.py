@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from ham.reporting.tables import read_table
 from ham.runtime.files import write_text
 from ham.runtime.progress import duration
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject
+from ham.settings import flatten
 
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = {
@@ -312,17 +313,9 @@ def _settings(group: Sequence[SplitResult]) -> list[tuple[str, str]]:
     """Training settings of an experiment as dotted key and value; values that differ among its runs, side by side."""
     found: dict[str, dict[str, None]] = {}
     for result in group:
-        for key, value in _flat(result.settings):
+        for key, value in flatten(result.settings):
             found.setdefault(key, {})[_plain(value)] = None
     return [(key, " | ".join(values)) for key, values in found.items()]
-
-
-def _flat(settings: Shown, prefix: str = "") -> Iterable[tuple[str, Any]]:
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _plain(value: Any) -> str:

@@ -7,7 +7,7 @@ Light to import: ``ham why`` compares ingredients without torch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from ham.errors import DataError, WeightsError
 from ham.runtime.files import sha256
 from ham.runtime.provenance import code_digest, settings_digest
+from ham.settings import flatten
 from ham.training.settings import TrainingSettings
 
 # All checkpoints are kept, so which is tested can change without training; and what is kept of a finished one.
@@ -117,7 +118,7 @@ def differences(old: Ingredients, new: Ingredients) -> list[str]:
 
 def settings_differences(old: Ingredients, new: Ingredients) -> list[str]:
     """``settings: optimizer.learning_rate 0.0001 -> 0.0002``, and so on."""
-    before, after = dict(flat(old.deciding)), dict(flat(new.deciding))
+    before, after = dict(flatten(old.deciding)), dict(flatten(new.deciding))
     lines = []
     for key in dict.fromkeys([*before, *after]):
         if key not in after:
@@ -148,15 +149,6 @@ def data_differences(old: Ingredients, new: Ingredients) -> list[str]:
     return [
         f"data: {name}" for name in dict.fromkeys([*old.data, *new.data]) if old.data.get(name) != new.data.get(name)
     ]
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Dotted key and value of nested settings."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _shown(value: Any) -> str:

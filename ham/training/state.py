@@ -218,8 +218,8 @@ class Resume:
             if wanted.settings["schedule"]["name"] == "poly":
                 log.info("  under schedule poly the learning rate depends on epochs: other epochs start at the first")
         place = self._place_of(state) if state is not None else self.superseded / f"unreadable-{time.time_ns()}"
-        if place.is_dir():
-            shutil.rmtree(place)
+        if place.exists():  # of the same epoch, and the one to come back where the current state is damaged
+            place = place.with_name(f"{place.name}-{time.time_ns()}")
         place.parent.mkdir(exist_ok=True)
         self.current.replace(place)
 

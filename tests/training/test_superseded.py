@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,19 @@ def test_a_changed_file_of_a_finished_state_is_not_used(trainer: Trainer, file: 
     content[len(content) // 2] ^= 1
     path.write_bytes(content if file != "state.json" else content[:100])
     assert trainer(1) == [1]
+    assert equal(trainer.model(), whole)
+
+
+def test_a_damaged_state_does_not_take_the_whole_one_beside_it_along(trainer: Trainer) -> None:
+    trainer(2)
+    whole = trainer.model()
+    wanted = trainer.state().ingredients
+    more = replace(wanted, settings={**wanted.settings, "epochs": 3})
+    assert trainer.resume.find(more) is not None  # killed before the third epoch: a copy of the finished state is aside
+    path = trainer.resume.weights(2)
+    path.unlink()
+    path.write_bytes(b"damaged")
+    assert trainer(2) == []
     assert equal(trainer.model(), whole)
 
 
