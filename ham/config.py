@@ -6,6 +6,7 @@ before the first job.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +23,7 @@ from ham.refinement.settings import RefinementSettings
 from ham.reporting.settings import ReportingSettings
 from ham.runtime.owners import explain_other_owner
 from ham.scoring.settings import ScoringSettings
-from ham.settings import Settings, described, sentence
+from ham.settings import Settings, described, known_keys, sentence
 from ham.training.settings import TrainingSettings
 
 ROLES = ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes")
@@ -172,7 +173,7 @@ def read_training(path: Path | None) -> TrainingSettings:
     try:
         return TrainingSettings.of(read_map(path))
     except ValidationError as error:
-        raise SettingsError(sentence(str(path), described(error))) from None
+        raise SettingsError(sentence(str(path), described(error, [*known_keys(TrainingSettings)]))) from None
 
 
 def load(values: Mapping[str, Any], source: str = "the configuration") -> Configuration:
@@ -184,7 +185,7 @@ def load(values: Mapping[str, Any], source: str = "the configuration") -> Config
         problems += _names(config) + _given_weights(config)
         problems += _cuts(config)
     except ValidationError as error:
-        problems += described(error)
+        problems += described(error, _known_keys())
     problems += _trainings(values)
     if config is None or problems:
         raise SettingsError(sentence(source, problems))
@@ -232,11 +233,12 @@ def check(config: Configuration, dataset: Description) -> None:
         experiment = config.define.experiments[name]
         if not dataset.boxed_findings and (reason := _needs_boxes(config, name)):
             problems.append(f"experiments: {name} {reason}, and {config.dataset} has no boxes: leave it out")
-        for role in ROLES:
-            wanted = [experiment.list_of(role, split) for split in experiment.splits]
-            unknown = [item for item in dict.fromkeys(wanted) if item is not None and item not in lists]
-            if unknown:
-                problems.append(f"define.experiments.{name}.{role}: {config.dataset} has no list {unknown[0]}")
+        wanted = {role: [experiment.list_of(role, split) for split in experiment.splits] for role in ROLES}
+        unknown = {role: [item for item in found if item and item not in lists] for role, found in wanted.items()}
+        if absent := [f"{found[0]} ({role})" for role, found in unknown.items() if found]:
+            problems.append(
+                f"define.experiments.{name}: {config.dataset} has no list {', '.join(absent)}{_twin(config, name)}"
+            )
     if config.scoring.leave_out is not None and config.scoring.leave_out not in dataset.boxed_findings:
         named = f"name one of {', '.join(dataset.boxed_findings)}, or null" if dataset.boxed_findings else "say null"
         problems.append(
@@ -252,6 +254,13 @@ def check(config: Configuration, dataset: Description) -> None:
     problems += _pretrained(config) + _store(config)
     if problems:
         raise SettingsError(sentence("the configuration", problems))
+
+
+def _twin(config: Configuration, name: str) -> str:
+    """What to run in place of an experiment whose published lists a data set does not have."""
+    twin = f"{name}-by-patient"
+    defined = twin in config.define.experiments
+    return f"; {twin} takes folds made from the images at hand: name that in experiments" if defined else ""
 
 
 def _store(config: Configuration) -> list[str]:
@@ -284,6 +293,13 @@ def _pretrained(config: Configuration) -> list[str]:
     return [f"training.network.pretrained: there is no file {file}; give one, imagenet or null" for file in absent]
 
 
+def _known_keys() -> list[str]:
+    """Dotted keys of a configuration, those of training settings wherever they may stand."""
+    keys = [*known_keys(Configuration)]
+    places = [key for key in keys if key.split(".")[-1] == "training"]
+    return [*keys, *(f"{place}.{key}" for place in places for key in known_keys(TrainingSettings))]
+
+
 def _training(values: Mapping[str, Any]) -> TrainingSettings:
     return TrainingSettings.of(values)
 
@@ -295,7 +311,9 @@ def _names(config: Configuration) -> list[str]:
         defined = getattr(config.define, kind)
         for name in getattr(config, kind):
             if name not in defined:
-                problems.append(f"{kind}: {name} is not defined; define.{kind} has {', '.join(defined)}")
+                near = difflib.get_close_matches(name, defined, n=1)
+                meant = f" (do you mean {near[0]}?)" if near else ""
+                problems.append(f"{kind}: {name} is not defined{meant}; define.{kind} has {', '.join(defined)}")
         problems += [
             f"define.{kind}.{name}: a name takes letters, digits, dots and hyphens, and is no row of the tables"
             for name in defined
@@ -361,15 +379,16 @@ def _trainings(values: Mapping[str, Any]) -> list[str]:
     for kind in ("experiments", "variants"):
         for name, defined in _map(_map(values.get("define")).get(kind)).items():
             overlays.append((f"define.{kind}.{name}.training", _map(_map(defined).get("training"))))
+    known = [*known_keys(TrainingSettings)]
     problems: list[str] = []
     base: set[str] = set()
     for where, overlay in overlays:
         try:
             _training(merged(_map(values.get("training")), overlay))
         except ValidationError as error:
-            found = [line for line in described(error) if line not in base]
-            base |= set(found) if where == "training" else set()
-            problems += [f"{where}.{line}" for line in found]
+            bare, lines = described(error), described(error, known, f"{where}.")
+            problems += [line for line, told in zip(lines, bare, strict=True) if told not in base]
+            base |= set(bare) if where == "training" else set()
     return problems
 
 

@@ -6,10 +6,11 @@ Imports pydantic only: the workflow reads settings before the first job.
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -139,15 +140,51 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield f"{prefix}{key}", value
 
 
-def described(error: ValidationError) -> list[str]:
-    """``key.path: what is wrong (given: value)``, one a mistake."""
+def known_keys(model: type[BaseModel], under: str = "") -> Iterator[str]:
+    """Dotted keys of settings and of all below them; ``*`` is the name of an entry in a map of settings."""
+    for name, field in model.model_fields.items():
+        yield f"{under}{name}"
+        mapped = "*." if get_origin(field.annotation) is dict else ""
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from known_keys(kind, f"{under}{name}.{mapped}")
+
+
+def nearest(name: str, known: Sequence[str]) -> list[str]:
+    """The dotted keys of ``known`` that a mistyped ``name`` may be, with their ``*`` filled in: those of the most
+    similar last word and, among them, of the place that has most in common."""
+    parts = name.split(".")
+    words = [key.rpartition(".")[2] for key in known]
+    close = difflib.get_close_matches(parts[-1], words, n=1, cutoff=0.7)
+    if not close:
+        return []
+
+    def shared(key: str) -> int:
+        pairs = zip(key.split(".")[:-1], parts, strict=False)
+        return next((n for n, (a, b) in enumerate(pairs) if a not in ("*", b)), min(key.count("."), len(parts)))
+
+    alike = [key for key, word in zip(known, words, strict=True) if word == close[0]]
+    most = max(map(shared, alike))
+    filled = [
+        [parts[n] if part == "*" and n < len(parts) else part for n, part in enumerate(key.split("."))]
+        for key in alike
+        if shared(key) == most
+    ]
+    return [".".join(found) for found in filled if "*" not in found]
+
+
+def described(error: ValidationError, known: Sequence[str] = (), under: str = "") -> list[str]:
+    """``key.path: what is wrong (given: value)``, one a mistake; ``known`` are the keys that there are, of which the
+    nearest to a mistyped one is named, and ``under`` stands before all keys."""
     lines = []
     for item in error.errors(include_url=False, include_context=False):
         where = ".".join(str(part) for part in item["loc"])
         given = item["input"]
-        message = (
-            "there is no such key" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
-        )
+        message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            found = " or ".join(f"{under}{key}" for key in nearest(where, known))
+            message = "there is no such key" + (f"; do you mean {found}?" if found else "")
+        where = f"{under}{where}" if where else under.removesuffix(".")
         shown = "" if isinstance(given, dict | list | tuple) else f" (given: {given!r})"
         if isinstance(given, str) and _is_number(given):
             shown += "; YAML reads this as text, write it without quotes and with a point, like 2.0e-5"

@@ -53,13 +53,23 @@ def test_every_file_in_config_is_valid_over_the_paper(root: Path, paper: dict[st
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        (("traning",), {}, "traning: there is no such key"),
+        (("traning",), {}, "traning: there is no such key; do you mean training\\?"),
+        (("epochs",), 3, r"epochs: there is no such key; do you mean training.epochs\? \(given: 3\)"),
+        (("training", "epoch"), 3, r"^  training.epoch: .*do you mean training.epochs\?"),
+        (("seed",), 3, r"do you mean data.folds.seed or data.phantom.seed or training.seed\?"),
+        (
+            ("define", "experiments", "localization-5fold", "epochs"),
+            3,
+            r"do you mean define.experiments.localization-5fold.training.epochs\?",
+        ),
+        (("xyzzy",), 3, r"xyzzy: there is no such key \(given: 3\)"),
         (("training", "optimizer", "learning_rate"), "2e-5", "training.optimizer.learning_rate: .*point, like 2.0e-5"),
         (("training", "network", "downsampling"), 4, r"training.network.downsampling: .*8, 16 or 32"),
         (("training", "epochs"), 0, "training.epochs: .*greater than or equal to 1"),
         (("training", "epochs"), 2.5, "training.epochs"),
         (("training", "loss", "weights", "box"), -1.0, "training.loss.weights.box"),
         (("experiments",), ["localisation"], "experiments: localisation is not defined"),
+        (("experiments",), ["localisation-5fold"], r"not defined \(do you mean localization-5fold\?\); define"),
         (("variants",), [], "variants"),
         (("define", "variants", "mine"), {"training": {"epochs": "many"}}, "define.variants.mine.training.epochs"),
         (("define", "experiments", "classification-official", "train"), "Main/{fold}/x", "only {split}"),
@@ -79,7 +89,7 @@ def test_a_mistake_is_named_by_its_path(paper: dict[str, Any], path: tuple[str, 
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=f"(?m){said}"):
         config.load(paper)
 
 
@@ -187,8 +197,24 @@ def test_experiments_by_patient_need_the_folds_that_are_made(root: Path, paper: 
     config.check(loaded, config.describe_dataset(loaded, root / "config/datasets"))
     paper["data"]["folds"]["count"] = 4
     fewer = config.load(paper)
-    with pytest.raises(SettingsError, match="nih has no list bbox/by-patient/fold5/test"):
+    with pytest.raises(SettingsError, match=r"nih has no list .*bbox/by-patient/fold5/test \(test\)") as error:
         config.check(fewer, config.describe_dataset(fewer, root / "config/datasets"))
+    assert "name that in experiments" not in str(error.value)
+
+
+def test_where_published_lists_are_not_at_hand_the_twin_of_an_experiment_is_named(
+    root: Path, paper: dict[str, Any]
+) -> None:
+    paper["experiments"] = ["classification-official", "localization-5fold"]
+    loaded = config.load(paper)
+    own = config.describe_dataset(loaded, root / "config/datasets").model_copy(update={"lists": (), "tables": ()})
+    with pytest.raises(SettingsError) as error:
+        config.check(loaded, own)
+    official, folds = str(error.value).splitlines()[1:3]
+    assert "classification-official: nih has no list " in official and "in experiments" not in official
+    assert folds.endswith(
+        "; localization-5fold-by-patient takes folds made from the images at hand: name that in experiments"
+    )
 
 
 def test_the_runs_name_lists_and_checkpoint_of_every_split(paper: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from ham.datasets.sources import SOURCES, Source, meaningless_keys
 from ham.datasets.sources.brought import Brought
 from ham.errors import SettingsError
-from ham.settings import Settings, described
+from ham.settings import Settings, described, known_keys
 
 SPLIT_PARTS = ("train", "val", "test")  # names of the lists of a split of one's own
 PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
@@ -241,7 +241,7 @@ class Description(Settings):
         try:
             description = cls.of(values)
         except ValidationError as error:
-            raise SettingsError(f"{path}: " + "; ".join(described(error))) from None
+            raise SettingsError(f"{path}: " + "; ".join(described(error, [*known_keys(Description)]))) from None
         if description.images is None or description.labels is None:
             return description
         absolute = {
