@@ -211,7 +211,8 @@ def test_where_published_lists_are_not_at_hand_the_twin_of_an_experiment_is_name
     with pytest.raises(SettingsError) as error:
         config.check(loaded, own)
     official, folds = str(error.value).splitlines()[1:3]
-    assert "classification-official: nih has no list " in official and "in experiments" not in official
+    assert "classification-official: nih has no list " in official
+    assert "in experiments" not in official
     assert folds.endswith(
         "; localization-5fold-by-patient takes folds made from the images at hand: name that in experiments"
     )
