@@ -74,6 +74,7 @@ FLOORS = [
     Floor(
         "what is asked for",
         {
+            "ham.dataset_fit": Room(1, "whether it can be run on the data set named"),
             "ham.upgrade": Room(2, "how old trainings differ; taking them over"),
             "ham.plans": Room(3, "digests of what a plan knows of results"),
         },

@@ -105,10 +105,10 @@ def adopt(
 
 
 def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Configuration, Description]:
-    from ham import config, precedence
+    from ham import dataset_fit, precedence
 
     given = precedence.layers(files or [], precedence.read_values(values or []))
-    return config.planned(precedence.composed(given), precedence.DESCRIPTIONS)
+    return dataset_fit.planned(precedence.composed(given), precedence.DESCRIPTIONS)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from ham import config
+from ham import config, dataset_fit
 from ham.datasets.settings import DataSettings
 from ham.errors import SettingsError
 from ham.model.maps import predicted_regions
@@ -44,7 +44,7 @@ def test_config_yaml_holds_every_option_with_its_default(paper: dict[str, Any]) 
 def test_every_file_in_config_is_valid_over_the_paper(root: Path, paper: dict[str, Any]) -> None:
     for file in sorted((root / "config").glob("*.yaml")):
         loaded = config.load(config.merged(paper, yaml.safe_load(file.read_text())))
-        config.check(loaded, config.describe_dataset(loaded, root / "config/datasets"))
+        dataset_fit.check(loaded, dataset_fit.describe_dataset(loaded, root / "config/datasets"))
     paper_settings = config.load(paper).training_settings("localization-5fold", "with-crf")
     assert paper_settings.refined_boxes
     assert (paper_settings.epochs, paper_settings.checkpoint) == (30, "best-t-iou")
@@ -166,7 +166,7 @@ def test_all_mistakes_are_told_at_once_and_each_once(paper: dict[str, Any]) -> N
 def test_an_unknown_data_set_names_those_at_hand(root: Path, paper: dict[str, Any]) -> None:
     loaded = config.load({**paper, "dataset": "mimic"})
     with pytest.raises(SettingsError, match=r"nih.*phantom"):
-        config.describe_dataset(loaded, root / "config/datasets")
+        dataset_fit.describe_dataset(loaded, root / "config/datasets")
 
 
 def test_merging_maps_keeps_what_the_overlay_does_not_name() -> None:
@@ -182,7 +182,7 @@ def test_what_does_not_fit_the_data_set_is_found_before_anything_runs(root: Path
     paper["reporting"]["t_iou_thresholds"] = [0.1, 0.35]
     loaded = config.load(paper)
     with pytest.raises(SettingsError) as error:
-        config.check(loaded, config.describe_dataset(loaded, root / "config/datasets"))
+        dataset_fit.check(loaded, dataset_fit.describe_dataset(loaded, root / "config/datasets"))
     for said in (
         "nih has no list Main/fold1/train_0.5",
         "Cardiomegali is no finding",
@@ -194,11 +194,11 @@ def test_what_does_not_fit_the_data_set_is_found_before_anything_runs(root: Path
 def test_experiments_by_patient_need_the_folds_that_are_made(root: Path, paper: dict[str, Any]) -> None:
     paper["experiments"] = ["classification-5fold-by-patient", "localization-5fold-by-patient"]
     loaded = config.load(paper)
-    config.check(loaded, config.describe_dataset(loaded, root / "config/datasets"))
+    dataset_fit.check(loaded, dataset_fit.describe_dataset(loaded, root / "config/datasets"))
     paper["data"]["folds"]["count"] = 4
     fewer = config.load(paper)
     with pytest.raises(SettingsError, match=r"nih has no list .*bbox/by-patient/fold5/test \(test\)") as error:
-        config.check(fewer, config.describe_dataset(fewer, root / "config/datasets"))
+        dataset_fit.check(fewer, dataset_fit.describe_dataset(fewer, root / "config/datasets"))
     assert "name that in experiments" not in str(error.value)
 
 
@@ -207,9 +207,9 @@ def test_where_published_lists_are_not_at_hand_the_twin_of_an_experiment_is_name
 ) -> None:
     paper["experiments"] = ["classification-official", "localization-5fold"]
     loaded = config.load(paper)
-    own = config.describe_dataset(loaded, root / "config/datasets").model_copy(update={"lists": (), "tables": ()})
+    own = dataset_fit.describe_dataset(loaded, root / "config/datasets").model_copy(update={"lists": (), "tables": ()})
     with pytest.raises(SettingsError) as error:
-        config.check(loaded, own)
+        dataset_fit.check(loaded, own)
     official, folds = str(error.value).splitlines()[1:3]
     assert "classification-official: nih has no list " in official
     assert "in experiments" not in official
@@ -265,7 +265,7 @@ def test_a_missing_file_of_weights_stops_before_anything_is_downloaded(root: Pat
     paper["training"]["network"]["pretrained"] = "nowhere/resnet50.pth"
     loaded = config.load(paper)
     with pytest.raises(SettingsError, match=r"there is no file nowhere/resnet50\.pth"):
-        config.check(loaded, config.describe_dataset(loaded, root / "config/datasets"))
+        dataset_fit.check(loaded, dataset_fit.describe_dataset(loaded, root / "config/datasets"))
 
 
 @pytest.fixture
@@ -286,9 +286,9 @@ def own(tmp_path: Path, paper: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_description_may_lie_anywhere_and_results_are_called_after_its_file(root: Path, own: dict[str, Any]) -> None:
-    planned, dataset = config.planned(own, root / "config/datasets")
+    planned, dataset = dataset_fit.planned(own, root / "config/datasets")
     assert (planned.dataset, dataset.name) == ("mine", "Mine")
-    assert config.planned({**own, "dataset": "nih"}, root / "config/datasets")[0].dataset == "nih"
+    assert dataset_fit.planned({**own, "dataset": "nih"}, root / "config/datasets")[0].dataset == "nih"
 
 
 @pytest.mark.parametrize("name", ["nih.yaml", "a b.yaml"])
@@ -296,7 +296,7 @@ def test_a_description_that_would_mix_results_is_refused(root: Path, own: dict[s
     path = Path(own["dataset"])
     path.rename(path.with_name(name))
     with pytest.raises(SettingsError, match="another name"):
-        config.planned({**own, "dataset": str(path.with_name(name))}, root / "config/datasets")
+        dataset_fit.planned({**own, "dataset": str(path.with_name(name))}, root / "config/datasets")
 
 
 @pytest.mark.parametrize(
@@ -309,4 +309,4 @@ def test_a_description_that_would_mix_results_is_refused(root: Path, own: dict[s
 )
 def test_without_boxes_what_needs_them_is_refused(root: Path, own: dict[str, Any], changes: Any, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
-        config.planned(config.merged(own, changes), root / "config/datasets")
+        dataset_fit.planned(config.merged(own, changes), root / "config/datasets")

@@ -15,7 +15,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from ham import cli, config, precedence, upgrade
+from ham import cli, dataset_fit, precedence, upgrade
 from ham.config import Configuration
 from ham.datasets.description import Description
 from ham.errors import DataError, ResumeError
@@ -33,7 +33,7 @@ FOLD = Path("results/phantom/localization-5fold/ham/fold1")
 @pytest.fixture
 def planned() -> tuple[Configuration, Description]:
     given = precedence.layers([RELEASED / "settings.yaml"], {})
-    return config.planned(precedence.composed(given), precedence.DESCRIPTIONS)
+    return dataset_fit.planned(precedence.composed(given), precedence.DESCRIPTIONS)
 
 
 @pytest.fixture

@@ -63,7 +63,9 @@ def describe(done: int, total: int | None, seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``48 s``, ``12 min``, ``3.4 h``."""
+    """``48 s``, ``12 min``, ``3.4 h``, ``12 days``."""
     if seconds < 120:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:.0f} days"

@@ -69,6 +69,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.datasets.sources.chexpert_labels",
         "ham.images",
     ),
+    "summarize": ("ham.boxes", "ham.datasets.dataset", "ham.datasets.summary"),
     "store": (*DATASET, *IMAGES),
     "refine": (*IMAGES, "ham.datasets.dataset", "ham.refinement.crf", "ham.refinement.masks"),
     "train": (

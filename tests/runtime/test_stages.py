@@ -19,6 +19,7 @@ ENTRY = {
     "convert_nih": "ham.datasets.sources.nih",
     "convert_table": "ham.datasets.sources.table",
     "convert_chexpert": "ham.datasets.sources.chexpert",
+    "summarize": "ham.datasets.summary",
     "store": "ham.datasets.image_store",
     "refine": "ham.refinement.crf",
     "train": "ham.training.run",

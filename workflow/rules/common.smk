@@ -1,4 +1,5 @@
 # What the rules ask of the configuration. The work itself is in ham.
+import json
 import re
 import sys
 from pathlib import Path
@@ -8,12 +9,14 @@ ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).resolve(
 sys.path.insert(0, str(ROOT))
 
 from ham import config as configuration
-from ham import plans, precedence
+from ham import dataset_fit, plans, precedence
 from ham.errors import HamError
 from ham.plans import CHECKPOINTS, FIGURES, result_plan, result_plans, training_plan
+from ham.runtime.failures import tell_last
 from ham.runtime.file_digests import FileDigests, look_at_folder
 from ham.runtime.provenance import files_digest
 from ham.runtime.stages import digest
+from ham.training import pace
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
@@ -32,15 +35,18 @@ if set("{}") & set(str(ROOT)):
 
 try:
     config.update(precedence.merged(config, precedence.read_nested(TEXTS)))
-    CONFIG, DATASET = configuration.planned(config, ROOT / "config" / "datasets")
+    CONFIG, DATASET = dataset_fit.planned(config, ROOT / "config" / "datasets")
     config["dataset"] = CONFIG.dataset  # for scripts and captions: a name where a path was given
     if workflow.is_main_process:  # not again by every job
-        configuration.refuse_other_owner(CONFIG, DATASET, Path.cwd())
+        dataset_fit.refuse_other_owner(CONFIG, DATASET, Path.cwd())
         given = precedence.layers([Path(file) for file in FILES], precedence.read_values(TEXTS))
         for line in precedence.shadowed(given, CONFIG.experiments, CONFIG.variants):
             logger.warning(line)
 except HamError as error:
     raise WorkflowError(str(error)) from None
+
+if workflow.is_main_process:
+    tell_last(logger)
 
 DIGESTS = FileDigests(Path(".snakemake/ham-digests.json"))  # content decides whether a user's file is another, no clock
 FOLDER = f"datasets/{DATASET.name}"
@@ -154,7 +160,8 @@ def products(kind):
 
 # What lies between a user's files and a report: a target that names it restores what was deleted.
 DATASET_FILES = [
-    f"{FOLDER}/{name}" for name in ("images.csv", "missing.csv", "Annotations/Tags.json", "Annotations/BBoxes.json")
+    f"{FOLDER}/{name}"
+    for name in ("images.csv", "missing.csv", "Annotations/Tags.json", "Annotations/BBoxes.json", "summary.csv")
 ]
 BETWEEN = [*DATASET_FILES, *plans.files_between(CONFIG)]
 

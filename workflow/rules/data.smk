@@ -136,8 +136,20 @@ rule convert:
         "../scripts/convert.py"
 
 
-# Not asked of a plan, which needs no file of the user.
-onstart:
-    if not DATASET.drawn and any(job.rule.name == "convert" for job in workflow.dag.needrun_jobs()):
-        if DATASET.brought and (problem := DATASET.lacks(CONFIG.data.folder)):
-            raise WorkflowError(problem)
+rule summarize:
+    input:
+        dataset=f"{FOLDER}/dataset.json",
+    output:
+        csv=f"{FOLDER}/summary.csv",
+    log:
+        f"results/{CONFIG.dataset}/logs/summarize.log",
+    priority: 2  # before the night: a fold without boxes is seen before its training
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        splits=[split for name in CONFIG.experiments for split in CONFIG.runs(name)],
+        code=digest("summarize"),
+    message:
+        f"Counting what {CONFIG.dataset} has for each part of each fold"
+    script:
+        "../scripts/summarize.py"
