@@ -13,13 +13,18 @@ SOURCES := ham tests envs workflow/scripts benchmarks
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: demo test test-sample check bench mutants lock clean help
+.PHONY: install demo test test-sample check bench mutants lock clean help
+
+install: $(INSTALLED) ## Set up .venv, and nothing else (demo and test do it by themselves)
+	@printf 'Once a terminal:        source .venv/bin/activate\n'
+	@printf 'Then, say:              snakemake -n\n'
 
 demo: $(INSTALLED) ## The whole pipeline on drawn radiographs, without GPU or download (about 15 minutes)
 	$(BIN)/snakemake all $(DEMO) --rerun-incomplete
 	@printf '\nRead the report:        %s results/phantom/report.html\n' "$$(command -v xdg-open || echo open)"
-	@printf 'Run again what changed: $(BIN)/snakemake all $(DEMO)\n'
-	@printf "Snakemake's own report: $(BIN)/snakemake all $(DEMO) --report report.zip\n"
+	@printf 'Once a terminal:        source .venv/bin/activate\n'
+	@printf 'Run again what changed: snakemake all $(DEMO)\n'
+	@printf "Snakemake's own report: snakemake all $(DEMO) --report report.zip\n"
 
 test: $(INSTALLED) ## All tests that need nothing from outside
 	HAM_NO_SKIPS=1 $(PYTEST) -m "not sample"

@@ -182,8 +182,11 @@ def described(error: ValidationError, known: Sequence[str] = (), under: str = ""
         given = item["input"]
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            found = " or ".join(f"{under}{key}" for key in nearest(where, known))
+            near = nearest(where, known)
+            found = " or ".join(f"{under}{key}" for key in near)
             message = "there is no such key" + (f"; do you mean {found}?" if found else "")
+            if near == [where]:
+                message = f"keys are nested: write {where.replace('.', ': {')}: …{'}' * where.count('.')}"
         where = f"{under}{where}" if where else under.removesuffix(".")
         shown = "" if isinstance(given, dict | list | tuple) else f" (given: {given!r})"
         if isinstance(given, str) and _is_number(given):

@@ -5,11 +5,12 @@ Imports the standard library and pydantic only, because the Snakefile reads it t
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from ham.datasets.description import SPLIT_PARTS, Description, Positive, find_repeated, refuse
+from ham.datasets.description import SPLIT_PARTS, Description, Positive, find_repeated, is_address, refuse
 from ham.settings import Settings
 
 Uncertain = Literal["ones", "zeros", "ignore", "paper"]
@@ -76,7 +77,8 @@ class DataSettings(Settings):
     archives: tuple[Positive, ...] | None = Field(
         default=None,
         min_length=1,
-        description="Numbers of the description's archives to take, from 1; null: all. Others' images are missing.",
+        description="Numbers of the description's archives to take, from 1; null: all, or, with partial, those that a "
+        "mirror has which is a folder. Others' images are missing.",
     )
     keep_archives: bool = Field(default=True, description="False: an archive is deleted once its images are unpacked.")
     uncertain: Uncertain = Field(
@@ -102,12 +104,19 @@ class DataSettings(Settings):
         """Plain values of what the conversion of a data set reads, and nothing else: a rule's params."""
         return self.model_dump(mode="json", include={"partial", "folds", *description.form.settings})
 
-    def archives_of(self, description: Description) -> tuple[str, ...]:
-        """The archives to fetch and unpack: those chosen, or none where a folder has the images."""
+    def archives_of(self, description: Description, folder: Path) -> tuple[str, ...]:
+        """The archives to fetch and unpack into the data set's ``folder``: none where ``data.folder`` has the images;
+        those chosen; where images may be missing and the mirror is a folder, those in it or unpacked already."""
         names = description.archive_names
         if self.folder is not None:
             return ()
-        return names if self.archives is None else tuple(names[number - 1] for number in sorted(self.archives))
+        if self.archives is not None:
+            return tuple(names[number - 1] for number in sorted(self.archives))
+        if not self.partial or self.mirror is None or is_address(self.mirror):
+            return names
+        mirror = Path(self.mirror).expanduser()
+        records = {name: folder / f".unpacked/{name.split('.')[0]}.csv" for name in names}
+        return tuple(name for name in names if (mirror / name).is_file() or records[name].is_file()) or names
 
     def refusals(self, description: Description) -> list[str]:
         """What cannot be done with this data set, each with the path of its key."""

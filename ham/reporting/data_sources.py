@@ -36,7 +36,7 @@ def group_sources(info: Mapping[str, Any], versions: Path = VERSIONS) -> list[di
                 "address": row["address"] if row else "",
                 "bytes": source["bytes"] if source.get("bytes") is not None else "",
                 "images": source.get("images", ""),
-                "checksum": checksum,
+                "checksum": "none known" if source.get("verified") is False else checksum,
             }
         )
     return list(groups.values())

@@ -67,6 +67,24 @@ class FileDigests:
         """The digest of each."""
         return [self.of(path) for path in paths]
 
+    def place(self, link: Path, source: Path | None) -> str:
+        """Which file a link into a mirror leads to: a digest over size, time and inode, not content.
+
+        Before there is a link it is that of ``source``, where it will lead. Where neither is there, it is what was last
+        seen: a mirror that was taken away changes nothing. Empty of a file that is no link.
+        """
+        key = f"{os.path.abspath(link)} in its mirror"
+        remembered = self.known.get(key)
+        followed = link if link.is_symlink() and link.exists() else None
+        if followed is None and (link.exists() or remembered or source is None or not source.is_file()):
+            return str(remembered[3]) if remembered else ""
+        status = os.stat(followed or str(source))
+        seen = [status.st_size, status.st_mtime_ns, status.st_ino]
+        if remembered is None or remembered[:3] != seen:
+            self.known[key] = [*seen, hashlib.sha256(str(seen).encode()).hexdigest()[:16]]
+            self._remember()
+        return str(self.known[key][3])
+
     def _remember(self) -> None:
         try:
             write_json(self.memory, self.known)

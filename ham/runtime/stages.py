@@ -125,6 +125,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
 SILENT = frozenset(
     {
         "ham",
+        "ham.datasets.acquire.checksum_record",
         "ham.datasets.acquire.disk_space",
         "ham.datasets.acquire.image_records",
         "ham.datasets.acquire.links",

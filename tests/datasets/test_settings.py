@@ -190,11 +190,26 @@ def test_settings_refuse_wrong_keys_types_and_values() -> None:
         PhantomSettings(normal=0.6, double=0.6)
 
 
-def test_chosen_archives_are_taken_by_number_and_in_order(root: Path) -> None:
+def test_chosen_archives_are_taken_by_number_and_in_order(root: Path, tmp_path: Path) -> None:
     nih = Description.read(root / "config/datasets/nih.yaml")
-    assert DataSettings().archives_of(nih) == nih.archive_names
-    assert DataSettings(archives=(12, 2)).archives_of(nih) == ("images_002.tar.gz", "images_012.tar.gz")
-    assert DataSettings(folder="/data").archives_of(nih) == ()
+    assert DataSettings().archives_of(nih, tmp_path) == nih.archive_names
+    assert DataSettings(archives=(12, 2)).archives_of(nih, tmp_path) == ("images_002.tar.gz", "images_012.tar.gz")
+    assert DataSettings(folder="/data").archives_of(nih, tmp_path) == ()
+
+
+def test_where_images_may_be_missing_the_archives_that_are_there_are_taken(root: Path, tmp_path: Path) -> None:
+    nih = Description.read(root / "config/datasets/nih.yaml")
+    mirror, folder = tmp_path / "mirror", tmp_path / "NIHChestXray14"
+    for path in (mirror / "images_003.tar.gz", folder / ".unpacked/images_002.csv"):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    some = ("images_002.tar.gz", "images_003.tar.gz")
+    assert DataSettings(mirror=str(mirror), partial=True).archives_of(nih, folder) == some
+    (mirror / "images_003.tar.gz").unlink()  # the disk was taken away
+    assert DataSettings(mirror=str(mirror), partial=True).archives_of(nih, folder) == some[:1]
+    for whole in ({"mirror": str(mirror)}, {"mirror": "http://example.org", "partial": True}, {"partial": True}):
+        assert DataSettings.of(whole).archives_of(nih, folder) == nih.archive_names
+    assert DataSettings(mirror=str(tmp_path), partial=True).archives_of(nih, tmp_path) == nih.archive_names
 
 
 @pytest.mark.parametrize(

@@ -48,3 +48,31 @@ def test_a_missing_file_and_a_damaged_memory_are_no_error(tmp_path: Path, memory
     assert digests.of(tmp_path / "none.csv") == ""
     (tmp_path / "x").write_text("x")
     assert digests.of(tmp_path / "x") == sha256(tmp_path / "x")
+
+
+def test_another_file_in_a_mirror_is_seen_and_a_mirror_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+    source, link = tmp_path / "mirror/a.tar.gz", tmp_path / "a.tar.gz"
+    source.parent.mkdir()
+    source.write_text("images")
+    memory = tmp_path / "memory.json"
+    before = FileDigests(memory).place(link, source)  # planned, not fetched yet
+    link.symlink_to(source)
+    assert FileDigests(memory).place(link, source) == before != ""
+    assert FileDigests(memory).place(link, tmp_path / "other mirror/a.tar.gz") == before  # the link decides
+    source.rename(tmp_path / "mirror/taken away")
+    assert FileDigests(memory).place(link, source) == before
+    (tmp_path / "older").write_text("others")
+    os.utime(tmp_path / "older", (0, 0))
+    (tmp_path / "older").rename(source)
+    after = FileDigests(memory).place(link, source)
+    assert after not in ("", before)
+    link.unlink()  # an archive that is not kept
+    assert FileDigests(memory).place(link, source) == after
+
+
+def test_a_file_that_is_no_link_has_no_place_in_a_mirror(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").write_text("downloaded")
+    digests = FileDigests(tmp_path / "memory.json")
+    assert digests.place(tmp_path / "a.tar.gz", None) == ""
+    assert digests.place(tmp_path / "b.tar.gz", None) == ""
+    assert digests.place(tmp_path / "b.tar.gz", tmp_path / "nowhere") == ""

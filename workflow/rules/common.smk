@@ -53,7 +53,8 @@ FOLDER = f"datasets/{DATASET.name}"
 SOURCES = f"{FOLDER}/.sources"
 DRAWN = f"{FOLDER}/.drawn"
 STORE = f"{FOLDER}/store/{CONFIG.data.store}.json" if CONFIG.data.store else []  # input of what reads images
-ARCHIVES = {name.split(".")[0]: name for name in CONFIG.data.archives_of(DATASET)}  # images_001: images_001.tar.gz
+# images_001: images_001.tar.gz
+ARCHIVES = {name.split(".")[0]: name for name in CONFIG.data.archives_of(DATASET, Path(FOLDER))}
 # Records of images: one an archive, or one of the folder that has them already; none where conversion looks itself.
 RECORDS = [] if DATASET.brought else [*ARCHIVES] or ["linked"]
 SHIPPED = files_digest(*sorted([*(ROOT / "config").rglob("*.csv"), *(ROOT / "ham/reporting/templates").iterdir()]))
@@ -124,6 +125,13 @@ def brought_tables():
 def drawn(name):
     """Input of a file's transfer where ham draws the distribution itself."""
     return f"{DRAWN}/{name}" if DATASET.drawn else []
+
+
+def mirrored(*names):
+    """Params of what reads fetched files that may be links into a mirror: which files they are, so that another one put
+    in place there is seen; nothing of drawn ones, or where there is no folder."""
+    mirror = Path(CONFIG.data.mirror).expanduser() if CONFIG.data.mirror else None
+    return [DIGESTS.place(Path(SOURCES) / name, mirror and mirror / name) for name in names if not DATASET.drawn]
 
 
 def archive_file(path):

@@ -56,6 +56,7 @@ rule unpack:
     params:
         # A function of the output is not tracked: the archive itself decides, and is verified.
         entry=lambda wildcards, output: DATASET.file(ARCHIVES[wildcards.archive]).plain(),
+        places=lambda wildcards: mirrored(ARCHIVES[wildcards.archive]),
     message:
         "Unpacking {wildcards.archive}"
     script:
@@ -129,6 +130,7 @@ rule convert:
         description=DATASET.plain(),
         data=CONFIG.data.plain_for_conversion(DATASET),
         tables=DIGESTS.of_all([*DATASET.own_tables, *brought_tables()]),
+        places=mirrored(*DATASET.table_names, *DATASET.list_names),
         code=digest(f"convert_{DATASET.source}"),
     message:
         f"Converting tables and lists of {CONFIG.dataset}"

@@ -7,14 +7,18 @@ from ham.runtime.jobs import job
 if __name__ == "__main__":
     with job(snakemake):
         from ham.datasets.acquire.disk_space import need_space_for_all
-        from ham.datasets.acquire.download import fetch
+        from ham.datasets.acquire.download import fetch, fetch_texts, refuse_lacking
         from ham.datasets.description import FileEntry
 
         room, folder = snakemake.params.get("room"), snakemake.params.get("folder")
         drawn = str(snakemake.input[0]).split("/.drawn/")[0] + "/.drawn" if snakemake.input else None
         mirror = drawn or snakemake.params.mirror
+        entries = [FileEntry.of(given) for given in snakemake.params.entries]
+        targets = [Path(target) for target in snakemake.output]
         if room:
             archives = [FileEntry.of(given) for given in room["archives"]]
-            need_space_for_all(Path(snakemake.output[0]).parents[1], archives, mirror, room["keep"])
-        for given, target in zip(snakemake.params.entries, snakemake.output, strict=True):
-            fetch(FileEntry.of(given), Path(target), mirror, folder)
+            refuse_lacking(archives, mirror)
+            need_space_for_all(targets[0].parents[1], archives, mirror, room["keep"])
+            fetch(entries[0], targets[0], mirror)
+        else:
+            fetch_texts(entries, targets, mirror, folder)

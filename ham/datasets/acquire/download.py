@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,10 +18,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import requests
 
+from ham.datasets.acquire.checksum_record import record_checksum
 from ham.datasets.acquire.disk_space import need_space
 from ham.datasets.acquire.links import link
 from ham.datasets.description import PUBLISHED, FileEntry, is_address
-from ham.errors import DownloadError
+from ham.errors import DownloadError, list_some
 from ham.runtime.progress import track
 
 MIB = 1 << 20
@@ -52,8 +53,47 @@ class _InterruptedError(Exception):
     """An attempt that may go better next time."""
 
 
+def fetch_texts(
+    entries: Sequence[FileEntry], targets: Sequence[Path], mirror: str | None, folder: str | None = None
+) -> None:
+    """:func:`fetch` of tables and lists: those that a mirror lacks which is a folder, such as the authors' lists beside
+    NIH's own files, come from where they are published. DownloadError names all that is lacking."""
+    lacking = find_lacking(entries, mirror)
+    if lacking:
+        log.info("%s lacks %s: fetched from where they are published", mirror, list_some(lacking, 3))
+    for entry, target in zip(entries, targets, strict=True):
+        if entry.name not in lacking:
+            fetch(entry, target, mirror, folder)
+            continue
+        try:
+            fetch(entry, target, None, folder)
+        except DownloadError as error:
+            lists = all(name.startswith(PUBLISHED) for name in lacking)
+            without = "; experiments by patient need none of them: dataset: nih-without-lists" if lists else ""
+            raise DownloadError(
+                f"mirror {mirror} lacks {', '.join(lacking)}, and {error}: put them into the mirror under these "
+                f"names{without}"
+            ) from None
+
+
+def find_lacking(entries: Sequence[FileEntry], mirror: str | None) -> list[str]:
+    """Names of the files that a mirror lacks which is a folder; none where it is an address or there is no folder."""
+    if not mirror or is_address(mirror) or not Path(mirror).expanduser().is_dir():
+        return []
+    return [entry.name for entry in entries if not (Path(mirror).expanduser() / entry.name).is_file()]
+
+
+def refuse_lacking(archives: Sequence[FileEntry], mirror: str | None) -> None:
+    """DownloadError that names all ``archives`` which a mirror lacks that is a folder."""
+    if lacking := find_lacking(archives, mirror):
+        raise DownloadError(
+            f"mirror {mirror} has no {', '.join(lacking)}: put them there, or take the others alone "
+            "(--config data='{partial: true}', every table then says how many images were there)"
+        )
+
+
 def fetch(entry: FileEntry, target: Path, mirror: str | None, folder: str | None = None) -> None:
-    """Put the verified file of ``entry`` at ``target``.
+    """Put the verified file of ``entry`` at ``target``, and beside it what it was verified by.
 
     ``mirror`` is a folder (the file is verified there and linked, never copied or changed), an http(s) address (the
     file is below it) or None (the entry's own address). Verified by the entry's digests, else by the mirror's
@@ -74,9 +114,15 @@ def fetch(entry: FileEntry, target: Path, mirror: str | None, folder: str | None
         )
     known = entry.sha256 or entry.md5
     try:
-        _download(entry, target, address, _expect(entry, _fetch_sums(mirror) if mirror and not known else ""))
+        expected = _expect(entry, _fetch_sums(mirror) if mirror and not known else "")
+        _download(entry, target, address, expected)
+        _record(target, expected)
     except OSError as error:
         raise DownloadError(f"{target} cannot be written: {error.strerror or error}") from None
+
+
+def _record(target: Path, expected: _Expected) -> None:
+    record_checksum(target, expected.hashed, expected.digests[0] if expected.digests else None)
 
 
 def _expect(entry: FileEntry, sums: str) -> _Expected:
@@ -98,11 +144,12 @@ def _link_from_mirror(entry: FileEntry, target: Path, mirror: Path) -> None:
         what = "has no such file" if mirror.is_dir() else "is no folder"
         raise DownloadError(f"mirror {mirror} {what} ({entry.name}): correct mirror (below data:) or the description")
     try:
-        sums = (mirror / SUMS).read_text(encoding="utf-8") if (mirror / SUMS).is_file() else ""
-        _verify(source, entry, _expect(entry, sums))
+        expected = _verify_in_mirror(source, entry, mirror)
     except OSError as error:
         raise DownloadError(f"{source} cannot be read: {error.strerror or error}") from None
     link(source, target)
+    if target.is_symlink():  # nothing is written into a mirror, where that is the target's own folder
+        _record(target, expected)
 
 
 def verify_linked(entry: FileEntry, path: Path) -> None:
@@ -115,10 +162,17 @@ def verify_linked(entry: FileEntry, path: Path) -> None:
     source = path.resolve()
     mirror = source.parents[len(Path(entry.name).parts) - 1]
     try:
-        sums = (mirror / SUMS).read_text(encoding="utf-8") if (mirror / SUMS).is_file() else ""
-        _verify(source, entry, _expect(entry, sums))
+        _record(path, _verify_in_mirror(source, entry, mirror))
     except OSError as error:
         raise DownloadError(f"{source} cannot be read: {error.strerror or error}") from None
+
+
+def _verify_in_mirror(source: Path, entry: FileEntry, mirror: Path) -> _Expected:
+    """What the file ``source`` of a mirror was verified by: the description's digests, else the mirror's SHA256SUMS."""
+    sums = (mirror / SUMS).read_text(encoding="utf-8") if (mirror / SUMS).is_file() else ""
+    expected = _expect(entry, sums)
+    _verify(source, entry, expected)
+    return expected
 
 
 def _link_from_beside_images(entry: FileEntry, target: Path, folder: Path) -> bool:
@@ -127,12 +181,14 @@ def _link_from_beside_images(entry: FileEntry, target: Path, folder: Path) -> bo
     for source in (folder / entry.name, folder / name, folder / "ImageSets/Main" / name):
         if not entry.sha256 or not source.is_file():
             continue
+        expected = _expect(entry, "")
         try:
-            _verify(source, entry, _expect(entry, ""))
+            _verify(source, entry, expected)
         except (DownloadError, OSError) as error:
             log.warning("%s is not used: %s", source, error)
             continue
         link(source, target)
+        _record(target, expected)
         return True
     return False
 

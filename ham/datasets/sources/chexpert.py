@@ -18,6 +18,7 @@ import pandas as pd
 from PIL import Image
 
 from ham.boxes import Box
+from ham.datasets.acquire.checksum_record import verified_by
 from ham.datasets.acquire.links import link
 from ham.datasets.dataset import BoxesByImage
 from ham.datasets.description import Description
@@ -311,5 +312,8 @@ def _describe_sources(request: ConversionRequest, brought: Brought, images: Mapp
     return [
         *({"file": name, "images": number} for name, number in images.items()),
         *(describe_file(brought.found[f"{name}.csv"][0], f"{name}.csv") | read_as for name in FOLDERS),
-        *(describe_file(request.fetched / name, name) for name in request.description.table_names),
+        *(
+            verified_by(request.fetched / name) | describe_file(request.fetched / name, name)
+            for name in request.description.table_names
+        ),
     ]

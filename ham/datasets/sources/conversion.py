@@ -12,6 +12,7 @@ from typing import Any
 
 from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings
+from ham.errors import list_some
 
 log = logging.getLogger("ham")
 
@@ -47,8 +48,14 @@ def convert(request: ConversionRequest) -> None:
     only where ``data.partial`` says so. What stands in the end is said in one line.
     """
     import_module(f"ham.datasets.sources.{request.description.source}").convert(request)
-    counts = json.loads((request.folder / "dataset.json").read_text(encoding="utf-8"))["counts"]
-    log.info("%s: %s", request.folder, describe_counts(counts))
+    info = json.loads((request.folder / "dataset.json").read_text(encoding="utf-8"))
+    log.info("%s: %s", request.folder, describe_counts(info["counts"]))
+    unverified = [source["file"] for source in info["sources"] if source.get("verified") is False]
+    if unverified:
+        log.warning(
+            "no checksum is known of %s: taken as they are (a SHA256SUMS in the mirror would tell)",
+            list_some(unverified, 3),
+        )
 
 
 def describe_counts(counts: Mapping[str, Any]) -> str:

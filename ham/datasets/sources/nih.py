@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ham.datasets.acquire.checksum_record import verified_by
 from ham.datasets.dataset import BoxesByImage, read_list
 from ham.datasets.description import PUBLISHED, Description, find_repeated
 from ham.datasets.sources.box_checks import SMALLEST, add_once, check_owner, four_numbers
@@ -223,9 +224,11 @@ def _describe_sources(request: ConversionRequest, images: Mapping[str, int]) -> 
     named = {entry.name.partition(".")[0]: entry for entry in description.archives}
     archives: list[dict[str, Any]] = [
         {"file": entry.name, "bytes": entry.bytes, "md5": entry.md5, "images": images[stem]}
+        | ({} if entry.md5 else verified_by(request.fetched / entry.name))
         for stem, entry in named.items()
         if stem in images
     ]
     linked = [{"file": "a folder of images", "images": number} for stem, number in images.items() if stem not in named]
     texts = (*description.table_names, *description.list_names)
-    return [*archives, *linked, *(describe_file(request.fetched / name, name) for name in texts)]
+    fetched = [verified_by(request.fetched / name) | describe_file(request.fetched / name, name) for name in texts]
+    return [*archives, *linked, *fetched]

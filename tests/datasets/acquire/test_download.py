@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ham.datasets.acquire import disk_space, download
-from ham.datasets.acquire.download import fetch, hide_secrets
+from ham.datasets.acquire.checksum_record import verified_by
+from ham.datasets.acquire.download import fetch, fetch_texts, hide_secrets, refuse_lacking
 from ham.datasets.description import FileEntry
 from ham.errors import DownloadError, EnvironmentProblem
 from ham.runtime import progress
@@ -134,7 +135,9 @@ def entry(server: Server, **changes: object) -> FileEntry:
 
 
 def only(folder: Path, *names: str) -> bool:
-    return sorted(path.name for path in folder.iterdir()) == sorted(names)
+    """Whether ``folder`` has these files and, of some of them, what they were verified by."""
+    found = {path.name for path in folder.iterdir()}
+    return set(names) <= found <= {*names, *(f".{name}.verified" for name in names)}
 
 
 def test_a_file_is_downloaded_and_verified(server: Server, tmp_path: Path) -> None:
@@ -472,6 +475,53 @@ def test_a_table_without_a_digest_is_not_taken_from_beside_the_images(tmp_path: 
     (tmp_path / "t.csv").write_text("anything")
     with pytest.raises(DownloadError, match="has no address"):
         fetch(FileEntry(name="t.csv"), tmp_path / "in/t.csv", None, str(tmp_path))
+
+
+def test_what_a_mirror_lacks_of_texts_comes_from_where_it_is_published(server: Server, tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "t.csv").write_text("table")
+    server.files |= {"/a.txt": b"list", "/b.txt": b"list"}
+    published = [
+        FileEntry.of({"name": f"published/{name}", "address": f"{server.address}/{name}", "sha256": sha256("list")})
+        for name in ("a.txt", "b.txt")
+    ]
+    entries = [FileEntry(name="t.csv"), *published]
+    targets = [tmp_path / "in" / entry.name for entry in entries]
+    fetch_texts(entries, targets, str(mirror))
+    assert targets[0].readlink() == mirror / "t.csv"
+    assert [target.read_text() for target in targets[1:]] == ["list", "list"]
+    assert verified_by(targets[1]) == {"sha256": sha256("list")}
+    assert verified_by(targets[0]) == {"verified": False}
+
+
+def test_what_a_mirror_lacks_and_nobody_serves_is_named_at_once(tmp_path: Path) -> None:
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    entries = [FileEntry(name=f"published/{name}.txt") for name in "abc"]
+    with pytest.raises(DownloadError) as error:
+        fetch_texts(entries, [tmp_path / "in" / entry.name for entry in entries], str(mirror))
+    for said in ("lacks published/a.txt, published/b.txt, published/c.txt, and", "dataset: nih-without-lists"):
+        assert said in str(error.value)
+
+
+def test_all_archives_that_a_mirror_lacks_are_named(folder: Path) -> None:
+    with pytest.raises(DownloadError, match=r"has no b\.tar\.gz, c\.tar\.gz: .*partial: true"):
+        refuse_lacking([FileEntry(name=f"{name}.tar.gz") for name in "abc"], str(folder))
+    refuse_lacking([FileEntry(name="a.tar.gz")], str(folder))
+    refuse_lacking([FileEntry(name="b.tar.gz")], "http://example.org/mirror")
+
+
+def test_it_is_remembered_what_a_file_was_verified_by(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "in/a.tar.gz"
+    assert verified_by(target) == {}
+    fetch(FileEntry(name="a.tar.gz", md5=MD5), target, str(folder))
+    assert verified_by(target) == {"md5": MD5}
+    fetch(FileEntry(name="a.tar.gz"), target, str(folder))
+    assert verified_by(target) == {"verified": False}
+    (folder / "SHA256SUMS").write_text(f"{sha256_of(folder / 'a.tar.gz')}  a.tar.gz\n")
+    fetch(FileEntry(name="a.tar.gz"), target, str(folder))
+    assert verified_by(target) == {"sha256": sha256_of(folder / "a.tar.gz")}
 
 
 def sha256(text: str) -> str:
