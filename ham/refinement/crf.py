@@ -5,8 +5,9 @@ Done once, for the training masks only, and stored; the truth of a test is never
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,13 +16,14 @@ import numpy as np
 from ham import boxes as box_masks
 from ham.boxes import Box
 from ham.datasets.dataset import Dataset
-from ham.errors import DataError, EnvironmentProblem
+from ham.errors import DataError, EnvironmentProblem, list_some
 from ham.images import read_grey
 from ham.refinement.masks import Cut, RefinedMasks, cut_mask, write_masks
 from ham.refinement.settings import Kernel, RefinementSettings
 from ham.runtime.process_pool import in_parallel
 from ham.runtime.progress import track
 
+log = logging.getLogger("ham")
 __all__ = ["RefinedMasks", "refine_mask", "write_refined"]
 
 
@@ -31,7 +33,9 @@ def write_refined(
     """Refine the boxes of every image of the data set that has some and is present, and write them to ``output``.
 
     ``workers`` processes share the images; the file does not depend on their number. About a second a finding at 1024 x
-    1024 and 250 MB a worker. Raises DataError for an image that cannot be read or has not the size of its boxes' frame.
+    1024 and 250 MB a worker. Where no pixel of a box is left, the box itself is written and counted: an empty mask
+    would draw its map to nothing. Raises DataError for an image that cannot be read or has not the size of its boxes'
+    frame.
     """
     import_pydensecrf()  # said once and at the start, not by every worker
     dataset = Dataset.open(dataset_folder)
@@ -42,7 +46,12 @@ def write_refined(
         if dataset.path(image).is_file()
     ]
     refined = track(in_parallel(refine_image, tasks, workers, "refining boxes"), "refining boxes", len(tasks))
-    write_masks(output, [one for cuts in refined for one in cuts])
+    cuts = [one for found in refined for one in found]
+    write_masks(output, cuts)
+    unrefined = [one.key for one in cuts if one.unrefined]
+    log.info("%d masks of %d images", len(cuts), len(tasks))
+    if unrefined:
+        log.warning("of %d no pixel was left, so the box itself is used: %s", len(unrefined), list_some(unrefined))
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,7 @@ class Task:
 
 
 def refine_image(task: Task) -> list[Cut]:
-    """The refined masks of one image, in the order of its findings."""
+    """The refined masks of one image, in the order of its findings; the box where nothing is left of it."""
     grey = np.asarray(read_grey(task.path))
     width, height = task.size
     if grey.shape != (height, width):
@@ -68,7 +77,9 @@ def refine_image(task: Task) -> list[Cut]:
     cuts = []
     for finding, found in task.boxes.items():
         mask = box_masks.mask(found, width, height)
-        cuts.append(cut_mask(task.image, finding, refine_mask(grey, mask, found, task.settings), extent=mask))
+        refined = refine_mask(grey, mask, found, task.settings)
+        cut = cut_mask(task.image, finding, refined if refined.any() else mask, extent=mask)
+        cuts.append(cut if refined.any() else replace(cut, unrefined=True))
     return cuts
 
 

@@ -1,8 +1,8 @@
 """The file of refined masks: bits packed, each cut to the extent of its boxes.
 
-Four arrays in one .npz: ``keys`` ("image/finding"), ``extents`` int32 [N, 4] (top, left, height, width in pixels of the
+Five arrays in one .npz: ``keys`` ("image/finding"), ``extents`` int32 [N, 4] (top, left, height, width in pixels of the
 original image), ``starts`` int64 [N + 1] and ``bits`` uint8, in which mask n is bits[starts[n] : starts[n + 1]], row by
-row. Equal masks give equal bytes.
+row; ``unrefined`` bool [N] where no pixel was left, so that the box itself stands there. Equal masks give equal bytes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Cut:
     mask: np.ndarray
     top: int
     left: int
+    unrefined: bool = False
 
 
 def cut_mask(image: str, finding: str, mask: np.ndarray, extent: np.ndarray) -> Cut:
@@ -51,21 +52,27 @@ def write_masks(path: Path, cuts: Iterable[Cut]) -> None:
             extents=np.array(extents, dtype=np.int32).reshape(-1, 4),
             starts=np.cumsum([0, *(part.size for part in packed)], dtype=np.int64),
             bits=np.concatenate([np.zeros(0, dtype=np.uint8), *packed]),
+            unrefined=np.array([one.unrefined for one in cuts], dtype=bool),
         )
 
 
 class RefinedMasks:
     """Refined masks by image and finding.
 
-    ``digest``: SHA-256 of the masks themselves, the same whatever compressed the file.
+    ``digest``: SHA-256 of the masks themselves, the same whatever compressed the file. ``unrefined``: the
+    "image/finding" whose mask is the box, because no pixel of it was left.
     """
 
-    def __init__(self, keys: list[str], extents: np.ndarray, starts: np.ndarray, bits: np.ndarray):
-        self._rows = {key: row for row, key in enumerate(keys)}
+    def __init__(
+        self, keys: np.ndarray, extents: np.ndarray, starts: np.ndarray, bits: np.ndarray, unrefined: np.ndarray
+    ):
+        names = keys.tolist()
+        self.unrefined = frozenset(keys[unrefined].tolist())
+        self._rows = {key: row for row, key in enumerate(names)}
         self._extents = extents
         self._starts = starts
         self._bits = bits
-        content = hashlib.sha256("\n".join(keys).encode())
+        content = hashlib.sha256("\n".join(names).encode())
         for array in (extents, starts, bits):
             content.update(np.ascontiguousarray(array).tobytes())
         self.digest = content.hexdigest()
@@ -75,7 +82,7 @@ class RefinedMasks:
         """Read ``path``; DataError when it is no file of refined masks."""
         try:
             with np.load(path) as file:
-                return cls(file["keys"].tolist(), file["extents"], file["starts"], file["bits"])
+                return cls(*(file[name] for name in ("keys", "extents", "starts", "bits", "unrefined")))
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as problem:
             raise DataError(f"{path} cannot be read as refined masks ({problem}): delete it and run again") from problem
 

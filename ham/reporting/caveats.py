@@ -15,11 +15,15 @@ CHECKPOINTS = {
 
 
 def list_caveats(group: Sequence[SplitResult]) -> list[str]:
-    """Sentences on each variant of an experiment: how its weights were chosen, and whether its maps are empty."""
+    """Sentences on each variant of an experiment: how its weights were chosen, and whether training masks or
+    its maps are empty."""
     out = []
     for variant, results in variants_of(group).items():
         chosen = [result for result in results if result.undefined_checkpoint is None]
-        out += [f"{variant}: {sentence}" for sentence in (*_undefined(results), *_choice(chosen), *_empty(results))]
+        out += [
+            f"{variant}: {sentence}"
+            for sentence in (*_undefined(results), *_choice(chosen), *_unrefined(results), *_empty(results))
+        ]
     return out
 
 
@@ -49,6 +53,16 @@ def _choice(results: Sequence[SplitResult]) -> list[str]:
             "The numbers are optimistic; checkpoint: last is the choice that does not look."
         ]
     return [f"the tested weights ({how}) were chosen on other images."] if seen == {False} else []
+
+
+def _unrefined(results: Sequence[SplitResult]) -> list[str]:
+    """Splits that were trained on some boxes as they are, because refinement left no pixel of them."""
+    found = {result.split: int(result.run.get("unrefined_boxes") or 0) for result in results}
+    counted = [f"{number} in {split}" for split, number in found.items() if number]
+    if not counted:
+        return []
+    boxes = f"some training boxes ({list_names(counted)})"
+    return [f"refinement left no pixel of {boxes}: the boxes themselves were trained on."]
 
 
 def _empty(results: Sequence[SplitResult]) -> list[str]:

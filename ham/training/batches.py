@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ham.datasets.dataset import Dataset
+from ham.datasets.dataset import Dataset, pair_key
 from ham.datasets.image_store import Store
 from ham.errors import DataError
 from ham.refinement.masks import RefinedMasks
@@ -67,6 +67,7 @@ def prepare_batches(sources: Sources, settings: TrainingSettings, workers: int) 
     facts = {
         "train_images": len(images),
         "train_boxed_images": len(set(boxed) & set(images)),
+        "unrefined_boxes": _count_unrefined(dataset, set(boxed) & set(images), masks) if masks else None,
         "validation_images": len(validated),
         "validation_boxed_images": len(seen_boxes),
         "lists": asdict(lists),
@@ -83,6 +84,13 @@ def prepare_batches(sources: Sources, settings: TrainingSettings, workers: int) 
 
 def _listed(dataset: Dataset, name: str | None) -> list[str]:
     return dataset.listed(name) if name else []
+
+
+def _count_unrefined(dataset: Dataset, images: Collection[str], masks: RefinedMasks) -> int:
+    """Pairs of ``images`` and findings that are trained on the box, because refinement left no pixel of it."""
+    return sum(
+        pair_key(image, finding) in masks.unrefined for image in images for finding in dataset.boxes.get(image, ())
+    )
 
 
 def _refuse_empty(dataset: Dataset, lists: Lists, settings: TrainingSettings, present: tuple[int, int, int]) -> None:

@@ -121,6 +121,24 @@ def test_all_present_images_with_boxes_are_refined(dataset_folder: Path, tmp_pat
 
 
 @needs_crf
+def test_where_no_pixel_of_a_box_is_left_the_box_itself_is_written_and_told(
+    dataset_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    grey, box = radiograph("tiny.png", 128), Box.from_xywh([64.2, 64.2, 1.5, 1.0])
+    one_pixel = mask([box], 128, 128)
+    assert one_pixel.sum() == 1
+    assert not refine_mask(grey, one_pixel, [box]).any()
+    write_refined(dataset_folder, tmp_path / "refined.npz")
+    masks = RefinedMasks.open(tmp_path / "refined.npz")
+    found = masks.get("tiny.png", "Nodule")
+    assert found is not None
+    assert found[0].tolist() == [[True]]
+    assert found[1:] == (64, 64)
+    assert masks.unrefined == {"tiny.png/Nodule", "tiny.png/Mass"}  # the latter has no pixel to begin with
+    assert "of 2 no pixel was left, so the box itself is used: tiny.png/Mass, tiny.png/Nodule" in caplog.text
+
+
+@needs_crf
 def test_two_processes_write_the_same_bytes_as_one(dataset_folder: Path, tmp_path: Path) -> None:
     write_refined(dataset_folder, tmp_path / "one.npz", workers=1)
     write_refined(dataset_folder, tmp_path / "two.npz", workers=2)

@@ -182,6 +182,18 @@ def test_a_checkpoint_that_is_undefined_is_said_so_and_chosen_by_nothing(
     assert "is undefined (no finding has validation images" in (tmp_path / "x.html").read_text()
 
 
+def test_boxes_of_which_refinement_left_nothing_are_counted(make_split: Make) -> None:
+    splits = [make_split(f"fold{i}", seed=i) for i in (1, 2, 3)]
+    for split, number in zip(splits, (3, None, 1), strict=True):
+        run = json.loads((split / "run.json").read_text())
+        (split / "run.json").write_text(json.dumps(run | {"unrefined_boxes": number}))
+    assert list_caveats(read_results(splits))[-1] == (
+        "ham: refinement left no pixel of some training boxes (3 in fold1 and 1 in fold3): the boxes themselves were "
+        "trained on."
+    )
+    assert not any("refinement" in line for line in list_caveats(read_results(splits[1:2])))
+
+
 def test_maps_that_are_all_empty_are_said(make_split: Make, dataset: Path, tmp_path: Path) -> None:
     empty, part, fine = (make_split(f"fold{i}", seed=i) for i in (1, 2, 3))
     for split, findings in ((empty, None), (part, ["Cardiomegaly"])):
