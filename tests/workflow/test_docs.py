@@ -22,6 +22,16 @@ def test_the_rule_graph_is_the_workflows(tmp_path: Path) -> None:
     assert edges((ROOT / "docs/workflow.md").read_text()) == edges(made) != set()
 
 
+def test_there_is_one_spelling_of_the_command_and_it_works_after_the_set_up() -> None:
+    for path in [ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("config/*.*")]:
+        assert ".venv/bin/snakemake" not in path.read_text(), path.name
+    activate = "source .venv/bin/activate"
+    for page in ("README.md", "docs/own-data.md"):
+        text = (ROOT / page).read_text()
+        assert text.index("make install") < text.index(activate)
+        assert text.index(activate) < text.index("snakemake datasets" if "own" in page else "snakemake --cores")
+
+
 def test_on_every_command_line_the_target_comes_first() -> None:
     """After --resources a target is an error, after --forcerun it is swallowed and everything is trained again."""
     for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("config/*.*")]:

@@ -81,7 +81,8 @@ def test_a_deleted_file_of_a_split_is_restored(finished: Checkout, name: str) ->
 @pytest.mark.parametrize(
     "name",
     [
-        "datasets/Phantom/images.csv", "datasets/Phantom/Annotations/BBoxes.json", "results/phantom/refined.npz",
+        "datasets/Phantom/images.csv", "datasets/Phantom/summary.csv", "datasets/Phantom/Annotations/BBoxes.json",
+        "results/phantom/refined.npz",
         "results/phantom/tables/localization-5fold.md", "results/phantom/figures/localization-5fold-roc.png",
         "results/phantom/gallery/localization-5fold/ham.png", "results/phantom/tables/leakage/localization-5fold.csv",
     ],

@@ -149,7 +149,11 @@ rule summarize:
     conda:
         "../../envs/environment.yaml"
     params:
-        splits=[split for name in CONFIG.experiments for split in CONFIG.runs(name)],
+        splits=[
+            {key: split[key] for key in ("experiment", "split", "lists")}
+            for name in CONFIG.experiments
+            for split in CONFIG.runs(name)
+        ],
         code=digest("summarize"),
     message:
         f"Counting what {CONFIG.dataset} has for each part of each fold"
