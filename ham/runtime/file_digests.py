@@ -51,7 +51,7 @@ class FileDigests:
             pass  # taken anew
 
     def of(self, path: Path | str) -> str:
-        """The digest of a file, empty where there is none."""
+        """The digest of a file; where there is none now, as it was last seen, or empty."""
         key = os.path.abspath(path)
         try:
             status = os.stat(key)
@@ -60,12 +60,24 @@ class FileDigests:
                 self.known[key] = [*seen, sha256(key)]
                 self._remember()
         except OSError:
-            return ""
+            return str(self.known[key][3]) if key in self.known else ""
         return str(self.known[key][3])
 
     def of_all(self, paths: Iterable[Path | str]) -> list[str]:
         """The digest of each."""
         return [self.of(path) for path in paths]
+
+    def folder(self, path: Path | str) -> str:
+        """:func:`look_at_folder`, or what was last seen where there is no folder now: scores and reports can be made
+        where the images are not at hand."""
+        key = f"all of {os.path.abspath(path)}"
+        seen = look_at_folder(path)
+        if not seen:
+            return str(self.known[key][3]) if key in self.known else ""
+        if self.known.get(key, [None] * 4)[3] != seen:
+            self.known[key] = [0, 0, 0, seen]
+            self._remember()
+        return seen
 
     def place(self, link: Path, source: Path | None) -> str:
         """Which file a link into a mirror leads to: a digest over size, time and inode, not content.

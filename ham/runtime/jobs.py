@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ham.errors import HamError
+from ham.errors import HamError, list_some
+from ham.runtime.progress import duration
 from ham.runtime.stages import check_source
 
 
 @contextmanager
 def job(snakemake: Any, stage: str | None = None) -> Iterator[None]:
-    """Log a job to its log file with times, and to the terminal with its rule and wildcards.
+    """Log a job to its log file with times, and to the terminal with its rule and wildcards; at last, what was written.
 
     A HamError ends the job with its one sentence; anything else is our mistake and leaves its traceback in the log.
     The code of ``stage`` (:mod:`ham.runtime.stages`) must be the one that the workflow planned with (``params.code``).
@@ -31,9 +33,11 @@ def job(snakemake: Any, stage: str | None = None) -> Iterator[None]:
         handler.setFormatter(logging.Formatter(form, "%Y-%m-%d %H:%M:%S"))
         log.addHandler(handler)
     try:
+        start = time.monotonic()
         if stage is not None:
             check_source(snakemake.params.code, stage)
         yield
+        log.info("written in %s: %s", duration(time.monotonic() - start), list_some(list(snakemake.output), 2))
     except HamError as error:
         log.error("%s", error)
         sys.exit(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ham.runtime import file_digests
-from ham.runtime.file_digests import FileDigests
+from ham.runtime.file_digests import FileDigests, look_at_folder
 from ham.runtime.files import sha256
 
 
@@ -76,3 +76,17 @@ def test_a_file_that_is_no_link_has_no_place_in_a_mirror(tmp_path: Path) -> None
     assert digests.place(tmp_path / "a.tar.gz", None) == ""
     assert digests.place(tmp_path / "b.tar.gz", None) == ""
     assert digests.place(tmp_path / "b.tar.gz", tmp_path / "nowhere") == ""
+
+
+def test_a_folder_that_is_not_at_hand_is_as_it_was_last_seen(tmp_path: Path) -> None:
+    folder, memory = tmp_path / "images", tmp_path / "memory.json"
+    assert FileDigests(memory).folder(folder) == ""
+    folder.mkdir()
+    (folder / "a.png").write_text("a")
+    before = FileDigests(memory).folder(folder)
+    assert before == look_at_folder(folder) != ""
+    folder.rename(tmp_path / "elsewhere")
+    assert FileDigests(memory).folder(folder) == before
+    folder.mkdir()
+    (folder / "a.png").write_text("b")
+    assert FileDigests(memory).folder(folder) not in ("", before)

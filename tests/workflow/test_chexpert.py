@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +146,29 @@ def test_boxes_in_the_gallery_sit_where_they_were_drawn(
                 starts = [y for y in range(len(strip) - SIDE) if np.array_equal(strip[y : y + SIDE], panel)]
                 assert len(starts) == 1, example.image
     assert seen == {True, False}
+
+
+def test_a_users_folder_is_watched_and_may_be_away(finished: Checkout, dataset: Dataset, tmp_path: Path) -> None:
+    own = tmp_path / "CheXpert-v1.0"
+    shutil.copytree(dataset.folder / ".drawn", own)
+    checkout = copy_of_workflow(tmp_path / "checkout")
+    descriptions = checkout.folder / "config/datasets"
+    text = (descriptions / "chexpert-phantom.yaml").read_text()
+    text = text.replace("drawn: chexpert_phantom", "").replace("name: CheXpertPhantom", "name: Own")
+    (descriptions / "own.yaml").write_text(text)
+    small = SMALL.replace("dataset: chexpert-phantom", "dataset: own")
+    (checkout.folder / "small.yaml").write_text(small.replace("data:", f"data:\n  folder: {own}\n  mirror: {own}"))
+    checkout.config = ["--configfile", "config/chexpert.yaml", "small.yaml"]
+    checkout.run("datasets")
+    assert checkout.planned("datasets") == {}
+    own.rename(tmp_path / "away")
+    assert checkout.planned("datasets") == {}
+    (tmp_path / "away").rename(own)
+    assert checkout.planned("datasets") == {}
+    first, second = sorted((own / "train").rglob("*.jpg"))[:2]
+    os.utime(second, (1, 1))
+    second.replace(first)
+    assert checkout.planned("datasets")["convert"] == 1
+    done = checkout.snakemake("datasets", *checkout.config, "--cores", "1", check=False)
+    assert done.returncode == 1  # an image of the table is not there any more
+    assert "Own has a mistake" in done.stdout.rstrip().splitlines()[-2]

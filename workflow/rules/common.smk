@@ -13,7 +13,7 @@ from ham import dataset_fit, plans, precedence
 from ham.errors import HamError
 from ham.plans import CHECKPOINTS, FIGURES, result_plan, result_plans, training_plan
 from ham.runtime.failures import tell_last
-from ham.runtime.file_digests import FileDigests, look_at_folder
+from ham.runtime.file_digests import FileDigests
 from ham.runtime.provenance import files_digest
 from ham.runtime.stages import digest
 from ham.training import pace

@@ -75,7 +75,7 @@ rule link_images:
     params:
         folder=lambda wildcards: DATASET.images or CONFIG.data.folder,
         by_path=DATASET.images is not None,
-        images=lambda wildcards: look_at_folder(Path(DATASET.images or CONFIG.data.folder or "").expanduser()),
+        images=lambda wildcards: DIGESTS.folder(Path(DATASET.images or CONFIG.data.folder or "").expanduser()),
     message:
         "Linking the images of {params.folder}"
     script:
@@ -131,6 +131,7 @@ rule convert:
         data=CONFIG.data.plain_for_conversion(DATASET),
         tables=DIGESTS.of_all([*DATASET.own_tables, *brought_tables()]),
         places=mirrored(*DATASET.table_names, *DATASET.list_names),
+        images=DIGESTS.folder(Path(CONFIG.data.folder).expanduser()) if DATASET.brought and CONFIG.data.folder else "",
         code=digest(f"convert_{DATASET.source}"),
     message:
         f"Converting tables and lists of {CONFIG.dataset}"
