@@ -43,7 +43,8 @@ try:
         for line in precedence.shadowed(given, CONFIG.experiments, CONFIG.variants):
             logger.warning(line)
 except HamError as error:
-    raise WorkflowError(str(error)) from None
+    logger.error(str(error))
+    sys.exit(1)
 
 if workflow.is_main_process:
     tell_last(logger)
