@@ -159,6 +159,8 @@ rule datasets:
     input:
         f"{FOLDER}/dataset.json",
         DATASET_FILES,
+    message:
+        f"The data set is in {FOLDER}; summary.csv says what there is for each part of each fold"
 
 
 rule trainings:
@@ -166,6 +168,8 @@ rule trainings:
         DATASET_FILES,
         of_splits("run.json"),
         of_splits("model.safetensors", variants=[name for name in CONFIG.variants if name in TRAINED]),
+    message:
+        f"Networks are trained: model.safetensors of each split below results/{CONFIG.dataset}"
 
 
 rule tables:
@@ -173,26 +177,36 @@ rule tables:
         BETWEEN,
         products("tables"),
         products("leakage"),
+    message:
+        f"Tables are in results/{CONFIG.dataset}/tables"
 
 
 rule figures:
     input:
         BETWEEN,
         products("figures"),
+    message:
+        f"Figures are in results/{CONFIG.dataset}/figures"
 
 
 rule gallery:
     input:
         BETWEEN,
         products("gallery"),
+    message:
+        f"Attention maps are in results/{CONFIG.dataset}/gallery"
 
 
 rule report:
     input:
         BETWEEN,
         f"results/{CONFIG.dataset}/report.html",
+    message:
+        f"The report is results/{CONFIG.dataset}/report.html"
 
 
 rule ablations:
     input:
         of_splits("metrics.json", variants=TRAINED),
+    message:
+        f"Every variant is scored: metrics.json of each split below results/{CONFIG.dataset}"
