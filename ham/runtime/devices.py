@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import tempfile
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from ham.errors import EnvironmentProblem
+from ham.runtime import locks
 
 log = logging.getLogger("ham")
 POLL = 5.0  # seconds between two looks for a free GPU
@@ -59,7 +59,7 @@ def lease(folder: Path, slots: int) -> int:
     while True:
         for number, file in enumerate(files):
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locks.take(file)
             except BlockingIOError:
                 continue
             except OSError as error:

@@ -145,6 +145,7 @@ SILENT = frozenset(
         "ham.reporting.settings",
         "ham.runtime.devices",
         "ham.runtime.files",
+        "ham.runtime.locks",
         "ham.runtime.process_pool",
         "ham.runtime.progress",
         "ham.runtime.provenance",

@@ -17,12 +17,9 @@ and comes back when settings, code and data are again what they were.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-import os
 import shutil
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ham.errors import ResumeError
+from ham.runtime import locks
 from ham.runtime.files import link_or_copy, sha256, write_json, write_text
 from ham.training.ingredients import Ingredients, differences
 
@@ -104,19 +102,16 @@ class Resume:
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "a+") as lock:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locks.take(lock)
             except BlockingIOError:
-                lock.seek(0)
                 raise ResumeError(
-                    f"{self.folder} is in use by another training ({lock.read().strip()}); wait for it or stop it."
+                    f"{self.folder} is in use by another training ({locks.holder(lock)}); wait for it or stop it."
                 ) from None
             except OSError as error:
                 log.warning(
                     "no file locks on %s (%s): make sure that no second training of it runs", self.folder, error
                 )
-            lock.truncate(0)
-            lock.write(f"host {socket.gethostname()}, process {os.getpid()}\n")
-            lock.flush()
+            locks.sign(lock)
             yield
 
     def read(self) -> State | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ham.errors import EnvironmentProblem
-from ham.runtime import devices
+from ham.runtime import devices, locks
 
 HOLD = """
 import sys
@@ -69,7 +69,7 @@ def test_a_folder_without_locks_is_said_and_a_gpu_taken(
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSYS, "Function not implemented")  # 38
 
-    monkeypatch.setattr(devices.fcntl, "flock", refuse)
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
     with caplog.at_level(logging.WARNING, "ham"):
         assert 0 <= devices.lease(tmp_path / "leases", 2) < 2
     assert "no file locks on" in caplog.text
