@@ -39,26 +39,44 @@ def location_prior(tested: Sequence[Pair], trained: Sequence[Pair], size: int) -
 def _prior_regions(tested: Sequence[Pair], known: Sequence[Pair], size: int) -> np.ndarray:
     """bool [P, size, size]: one region for all where there are training boxes, else one that leaves a patient out."""
     if known:
-        return np.repeat(_resized(_best_cut(masks_of(known, GRID)), size)[None], len(tested), axis=0)
-    boxes = masks_of(tested, GRID)
+        everyone = _BoxPixels(masks_of(known, GRID))
+        return np.repeat(_resized(everyone.best_cut(np.ones(len(known), dtype=bool)), size)[None], len(tested), axis=0)
+    boxes = _BoxPixels(masks_of(tested, GRID))
     patients = np.array([pair.patient for pair in tested])
     out = np.zeros((len(tested), size, size), dtype=bool)
     for patient in np.unique(patients):
-        others = boxes[patients != patient]
-        if len(others):
-            out[patients == patient] = _resized(_best_cut(others), size)
+        others = patients != patient
+        if others.any():
+            out[~others] = _resized(boxes.best_cut(others), size)
     return out
 
 
-def _best_cut(boxes: np.ndarray) -> np.ndarray:
-    """Region [GRID, GRID] of the mean mask at the cut that has the highest mean IoU with ``boxes`` [N, GRID, GRID]."""
-    mean = boxes.mean(axis=0, dtype=np.float64)
-    regions = mean[None] >= CUTS[:, None, None] * mean.max()
-    flat = boxes.reshape(len(boxes), -1).astype(np.float32)
-    both = regions.reshape(len(regions), -1).astype(np.float32) @ flat.T
-    either = regions.sum(axis=(1, 2))[:, None] + flat.sum(axis=1)[None] - both
-    best: np.ndarray = regions[(both / np.maximum(either, 1)).mean(axis=1).argmax()]
-    return best
+class _BoxPixels:
+    """The pixels of masks bool [N, GRID, GRID]: a prior is made for every patient, so they are found once."""
+
+    def __init__(self, masks: np.ndarray) -> None:
+        self.masks = masks
+        self.total = masks.sum(axis=0)
+        self.owner, self.pixel = np.nonzero(masks.reshape(len(masks), -1))
+
+    def best_cut(self, taken: np.ndarray) -> np.ndarray:
+        """Region [GRID, GRID] of the mean of the masks that are ``taken``, bool [N], at the cut that has the highest
+        mean IoU with them."""
+        mean = (self.total - self.masks[~taken].sum(axis=0)) / taken.sum()
+        level = np.searchsorted(CUTS * mean.max(), mean.ravel(), side="right")  # how many cuts a pixel reaches
+        kept = taken[self.owner]
+        levels = len(CUTS) + 1
+        places = self.owner[kept] * levels + level[self.pixel[kept]]
+        counts = np.bincount(places, minlength=len(taken) * levels).reshape(-1, levels)[taken]
+        both = _at_least(counts)  # pixels of a mask that lie in the region of each cut
+        either = _at_least(np.bincount(level, minlength=levels)[None]) + counts.sum(axis=1, keepdims=True) - both
+        best = int((both / np.maximum(either, 1)).mean(axis=0).argmax())
+        return (level > best).reshape(mean.shape)
+
+
+def _at_least(counts: np.ndarray) -> np.ndarray:
+    """Pixels that reach each cut, of the numbers [N, cuts + 1] of pixels that reach exactly so many."""
+    return counts[:, :0:-1].cumsum(axis=1)[:, ::-1]
 
 
 def _resized(region: np.ndarray, size: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -59,3 +60,18 @@ def test_a_random_map_is_the_same_each_time_and_another_for_another_pair() -> No
     assert found.iou.tolist() == again.iou.tolist()
     assert found.predicted_area[0] != found.predicted_area[1]
     assert 0 < found.predicted_area.min() < 64 * 64
+
+
+@pytest.mark.parametrize("count", [2, 9, 40])
+def test_the_prior_of_some_masks_is_the_best_of_all_cuts_tried_one_by_one(count: int) -> None:
+    rng = np.random.default_rng(count)
+    masks = np.zeros((count, floors.GRID, floors.GRID), dtype=bool)
+    for mask in masks:
+        for _ in range(2):
+            (x, y), (w, h) = rng.integers(0, 90, 2), rng.integers(4, 38, 2)
+            mask[y : y + h, x : x + w] = True
+    taken = rng.random(count) < 0.7
+    mean = masks[taken].mean(axis=0)
+    regions = [mean >= cut * mean.max() for cut in floors.CUTS]
+    ious = [np.mean([(region & one).sum() / (region | one).sum() for one in masks[taken]]) for region in regions]
+    assert np.array_equal(floors._BoxPixels(masks).best_cut(taken), regions[int(np.argmax(ious))])
