@@ -16,6 +16,8 @@ from ham.errors import SettingsError
 from ham.runtime.owners import explain_other_owner
 from ham.settings import sentence
 
+BY_PATIENT = "by-patient/"  # in the names of the lists of folds that ham makes
+
 
 def planned(values: Mapping[str, Any], folder: Path) -> tuple[Configuration, Description]:
     """What is to be run on what, checked; ``folder`` has the shipped descriptions.
@@ -34,9 +36,26 @@ def refuse_other_owner(config: Configuration, dataset: Description, root: Path) 
         raise SettingsError(f"dataset: {reason}")
 
 
+def refuse_absent_files(dataset: Description, root: Path) -> None:
+    """SettingsError where tables or the folder of images of one's own are not there, and the data set below ``root`` is
+    not made yet: once it is, tables and reports can be made without them."""
+    if (root / "datasets" / dataset.name / "dataset.json").is_file():
+        return
+    named = {"labels.file": dataset.labels, "boxes.file": dataset.boxes}
+    problems = [f"{key}: there is no file {it.file}" for key, it in named.items() if it and not Path(it.file).is_file()]
+    if dataset.images and not Path(dataset.images).is_dir():
+        problems.append(f"images: there is no folder {dataset.images}")
+    if problems:
+        raise SettingsError(sentence(f"the description of {dataset.name}", problems))
+
+
 def describe_dataset(config: Configuration, folder: Path) -> Description:
     """The description that ``dataset:`` names, looked up in ``folder``, or that it is the path of."""
     path = folder / f"{config.key}.yaml"
+    if config.key == config.dataset and not is_name(config.key):
+        raise SettingsError(
+            f"dataset: {config.dataset} is no name of a shipped description: give the path of yours with its .yaml"
+        )
     if config.key != config.dataset:
         if path.is_file() or not is_name(path.stem):
             raise SettingsError(
@@ -44,6 +63,8 @@ def describe_dataset(config: Configuration, folder: Path) -> Description:
                 f"shipped descriptions': results/{path.stem} would hold two data sets, or cannot be made"
             )
         return Description.read(Path(config.dataset).expanduser())
+    if not path.is_file() and Path(config.dataset).suffix.lower() in (".yml", ".yaml"):
+        raise SettingsError(f"dataset: {config.dataset}: a description's name ends in .yaml, in small letters")
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
         raise SettingsError(f"dataset: there is no description {path}; those at hand are {known}.")
@@ -62,7 +83,8 @@ def check(config: Configuration, dataset: Description) -> None:
         unknown = {role: [item for item in found if item and item not in lists] for role, found in wanted.items()}
         if absent := [f"{found[0]} ({role})" for role, found in unknown.items() if found]:
             problems.append(
-                f"define.experiments.{name}: {config.dataset} has no list {', '.join(absent)}{_twin(config, name)}"
+                f"define.experiments.{name}: {config.dataset} has no list {', '.join(absent)}"
+                f"{_fewer_folds(config, name) or _twin(config, name)}"
             )
     if config.scoring.leave_out is not None and config.scoring.leave_out not in dataset.boxed_findings:
         named = f"name one of {', '.join(dataset.boxed_findings)}, or null" if dataset.boxed_findings else "say null"
@@ -81,11 +103,32 @@ def check(config: Configuration, dataset: Description) -> None:
         raise SettingsError(sentence("the configuration", problems))
 
 
+def _fewer_folds(config: Configuration, name: str) -> str:
+    """What to set where an experiment by patient has more splits than there are folds."""
+    count, experiment = config.data.folds.count, config.define.experiments[name]
+    if BY_PATIENT not in experiment.test or len(experiment.splits) <= count:
+        return ""
+    return f"; data.folds.count is {count}: give define.experiments.{name}.splits as many"
+
+
 def _twin(config: Configuration, name: str) -> str:
     """What to run in place of an experiment whose published lists a data set does not have."""
     twin = f"{name}-by-patient"
     defined = twin in config.define.experiments
     return f"; {twin} takes folds made from the images at hand: name that in experiments" if defined else ""
+
+
+def tell_left_out(config: Configuration) -> list[str]:
+    """A line for each experiment by patient that does not run all folds, so that some patients are not tested."""
+    lines = []
+    for name in config.experiments:
+        experiment, count = config.define.experiments[name], config.data.folds.count
+        if BY_PATIENT in experiment.test and len(experiment.splits) < count:
+            lines.append(
+                f"{name} runs {len(experiment.splits)} of {count} folds by patient (data.folds.count, "
+                f"define.experiments.{name}.splits): the patients of the others are not tested"
+            )
+    return lines
 
 
 def _store(config: Configuration) -> list[str]:

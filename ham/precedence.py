@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ham.errors import SettingsError
+from ham.runtime.yaml_text import load_yaml, read_yaml
 from ham.settings import flatten
 
 SHIPPED = Path(__file__).resolve().parents[1] / "config"
@@ -53,10 +52,7 @@ def read_values(texts: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for text in texts:
         key, _, value = text.partition("=")
-        try:
-            values = merged(values, {key: yaml.safe_load(value)})
-        except yaml.YAMLError as error:
-            raise SettingsError(f"--config {text}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+        values = merged(values, {key: load_yaml(value, f"--config {text}")})
     return values
 
 
@@ -68,10 +64,7 @@ def read_nested(texts: Sequence[str]) -> dict[str, Any]:
 
 def read_map(path: Path) -> dict[str, Any]:
     """A YAML file of settings; SettingsError for one that is none."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+    values = read_yaml(path) or {}
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: a configuration is a map of keys (dataset, experiments, training, …)")
     return values

@@ -14,6 +14,8 @@ from typing import Any, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+ALIKE, PLACE = 0.7, 0.15  # how like a mistyped word is to the right one; what a section in common adds to it
+
 Architecture = Literal[
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d"
 ]
@@ -27,7 +29,7 @@ class Settings(BaseModel):
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """From plain values as YAML, JSON and a rule's params hold them (lists for tuples); raises ValidationError."""
-        return cls.model_validate_json(json.dumps(values, default=str))
+        return cls.model_validate_json(json.dumps(_with_text_keys(values), default=str))
 
     def plain(self) -> dict[str, Any]:
         """Plain values in a fixed order, which ``of`` reads: what a rule's params, cards and run.json hold."""
@@ -152,23 +154,20 @@ def known_keys(model: type[BaseModel], under: str = "") -> Iterator[str]:
 
 def nearest(name: str, known: Sequence[str]) -> list[str]:
     """The dotted keys of ``known`` that a mistyped ``name`` may be, with their ``*`` filled in: those of the most
-    similar last word and, among them, of the place that has most in common."""
+    similar last word and place."""
     parts = name.split(".")
-    words = [key.rpartition(".")[2] for key in known]
-    close = difflib.get_close_matches(parts[-1], words, n=1, cutoff=0.7)
-    if not close:
-        return []
 
-    def shared(key: str) -> int:
-        pairs = zip(key.split(".")[:-1], parts, strict=False)
-        return next((n for n, (a, b) in enumerate(pairs) if a not in ("*", b)), min(key.count("."), len(parts)))
+    def likeness(key: str) -> float:
+        *place, word = key.split(".")
+        same = next((n for n, (a, b) in enumerate(zip(place, parts, strict=False)) if a not in ("*", b)), len(place))
+        alike = difflib.SequenceMatcher(None, parts[-1], word).ratio()
+        return alike + PLACE * min(same, len(parts)) if alike >= ALIKE else 0
 
-    alike = [key for key, word in zip(known, words, strict=True) if word == close[0]]
-    most = max(map(shared, alike))
+    best = max(map(likeness, known), default=0)
     filled = [
         [parts[n] if part == "*" and n < len(parts) else part for n, part in enumerate(key.split("."))]
-        for key in alike
-        if shared(key) == most
+        for key in known
+        if best and likeness(key) == best
     ]
     return [".".join(found) for found in filled if "*" not in found]
 
@@ -181,11 +180,15 @@ def described(error: ValidationError, known: Sequence[str] = (), under: str = ""
         where = ".".join(str(part) for part in item["loc"])
         given = item["input"]
         message = item["msg"].removeprefix("Value error, ")
+        if given is None and item["type"] in ("model_type", "model_attributes_type", "dict_type"):
+            message = "is empty: leave the key out, or write keys below it"
+        elif item["type"] in ("list_type", "tuple_type") and isinstance(given, str | int | float):
+            message = f"takes a list: write [{given}]"
         if item["type"] == "extra_forbidden":
             near = nearest(where, known)
             found = " or ".join(f"{under}{key}" for key in near)
             message = "there is no such key" + (f"; do you mean {found}?" if found else "")
-            if near == [where]:
+            if near == [where] and "." in str(item["loc"][-1]):
                 message = f"keys are nested: write {where.replace('.', ': {')}: …{'}' * where.count('.')}"
         where = f"{under}{where}" if where else under.removesuffix(".")
         shown = "" if isinstance(given, dict | list | tuple) else f" (given: {given!r})"
@@ -199,6 +202,13 @@ def sentence(source: str, problems: list[str]) -> str:
     """All ``problems`` of ``source``, one a line below their number."""
     counted = f"{source} has {len(problems)} mistake{'s' * (len(problems) > 1)}:"
     return "\n".join([counted, *(f"  {line}" for line in problems)])
+
+
+def _with_text_keys(value: Any) -> Any:
+    """``value`` with every key as text: YAML makes dates and numbers of some."""
+    if isinstance(value, Mapping):
+        return {str(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _is_number(text: str) -> bool:

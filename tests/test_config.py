@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from ham import config, dataset_fit
+from ham.datasets.description import Description
 from ham.datasets.settings import DataSettings
 from ham.errors import SettingsError
 from ham.model.maps import predicted_regions
@@ -63,6 +64,9 @@ def test_every_file_in_config_is_valid_over_the_paper(root: Path, paper: dict[st
             r"do you mean define.experiments.localization-5fold.training.epochs\?",
         ),
         (("xyzzy",), 3, r"xyzzy: there is no such key \(given: 3\)"),
+        (("training.epochs",), 3, r"training.epochs: keys are nested: write training: \{epochs: …\}"),
+        (("training", "optimizer"), None, "training.optimizer: is empty: leave the key out"),
+        (("experiments",), "localization-5fold", r"experiments: takes a list: write \[localization-5fold\]"),
         (("training", "optimizer", "learning_rate"), "2e-5", "training.optimizer.learning_rate: .*point, like 2.0e-5"),
         (("training", "network", "downsampling"), 4, r"training.network.downsampling: .*8, 16 or 32"),
         (("training", "epochs"), 0, "training.epochs: .*greater than or equal to 1"),
@@ -310,3 +314,46 @@ def test_a_description_that_would_mix_results_is_refused(root: Path, own: dict[s
 def test_without_boxes_what_needs_them_is_refused(root: Path, own: dict[str, Any], changes: Any, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         dataset_fit.planned(config.merged(own, changes), root / "config/datasets")
+
+
+def test_a_data_set_is_a_shipped_name_or_a_path_that_ends_in_yaml(root: Path, paper: dict[str, Any]) -> None:
+    for given, said in (
+        ("/data/mine/own", "is no name of a shipped description: give the path of yours with its .yaml"),
+        ("../datasets/nih", "is no name of a shipped description"),
+        ("/data/own.yml", "is no name of a shipped description"),
+        ("own.yml", "a description's name ends in .yaml"),
+    ):
+        loaded = config.load({**paper, "dataset": given})
+        with pytest.raises(SettingsError, match=said):
+            dataset_fit.describe_dataset(loaded, root / "config/datasets")
+
+
+def test_folds_that_are_not_run_are_told_and_those_that_are_not_there_named(root: Path, paper: dict[str, Any]) -> None:
+    paper["experiments"] = ["localization-5fold-by-patient", "localization-5fold"]
+    assert dataset_fit.tell_left_out(config.load(paper)) == []
+    paper["data"]["folds"]["count"] = 10
+    (line,) = dataset_fit.tell_left_out(config.load(paper))
+    assert line.startswith("localization-5fold-by-patient runs 5 of 10 folds by patient (data.folds.count, ")
+    paper["data"]["folds"]["count"] = 3
+    with pytest.raises(SettingsError, match=r"data.folds.count is 3: give define.experiments.localization-5fold-by-p"):
+        dataset_fit.planned(paper, root / "config/datasets")
+
+
+def test_own_files_that_are_not_there_are_named_before_anything_runs(tmp_path: Path) -> None:
+    values = {
+        "name": "Own", "source": "table", "images": "pictures", "findings": ["Mass"], "boxed_findings": ["Mass"],
+        "labels": {"file": "labels.csv"}, "boxes": {"file": "boxs.csv", "xywh": [*"xywh"]},
+        "licence": "none", "attribution": "nobody",
+    }  # fmt: skip
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "labels.csv").touch()
+    own = Description.read(tmp_path / "own.yaml")
+    with pytest.raises(SettingsError) as error:
+        dataset_fit.refuse_absent_files(own, tmp_path)
+    assert f"boxes.file: there is no file {tmp_path / 'boxs.csv'}" in str(error.value)
+    assert f"images: there is no folder {tmp_path / 'pictures'}" in str(error.value)
+    assert "labels.file" not in str(error.value)
+    made = tmp_path / "datasets/Own/dataset.json"
+    made.parent.mkdir(parents=True)
+    made.touch()
+    dataset_fit.refuse_absent_files(own, tmp_path)

@@ -48,12 +48,12 @@ def pair_key(image: str, finding: str) -> str:
 
 
 def read_list(path: Path) -> list[str]:
-    """The image ids of a list: one a line, a final newline or not, either kind of line end."""
+    """The image ids of a list: one a line, with any line end, a final one or not, a byte order mark or not."""
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a list of images: {error}") from None
-    return [image for image in map(str.strip, lines) if image]
+    return [image for image in map(str.strip, text.split("\n")) if image]  # not at all that Unicode calls a line end
 
 
 class Dataset:

@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from ham.datasets.sources import SOURCES, Source, meaningless_keys
 from ham.datasets.sources.brought import Brought
 from ham.errors import SettingsError
+from ham.runtime.yaml_text import read_yaml
 from ham.settings import Settings, described, known_keys
 
 SPLIT_PARTS = ("train", "val", "test")  # names of the lists of a split of one's own
@@ -26,6 +26,7 @@ PUBLISHED_LISTS = f"{PUBLISHED}ImageSets/"
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp")  # of image files, in capitals as well
 IMAGE_COLUMNS = ("image", "patient", "width", "height", "view")  # of images.csv, that are no findings
 SUMMARIES = frozenset({"abnormality", "mean", "sd", "pooled"})  # rows of our own tables, in capitals or not
+NO_FINDING = "No Finding"  # in tables that join findings: none of them
 WITHOUT = "mean_without_"  # how others of them begin
 
 Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -153,6 +154,7 @@ class BoxesFile(OwnFile):
                 if self.coco
                 else "name the columns as xywh: [left, top, width, height] or corners: [left, top, right, bottom]"
             )
+        refuse(find_repeated(self.xywh or self.corners or ()), "the four columns are four: named twice")
         return self
 
 
@@ -225,6 +227,13 @@ class Description(Settings):
         whose = f"where the source is {self.source}"
         refuse([key for key in meaningless_keys(self.source) if getattr(self, key)], f"mean nothing {whose}")
         refuse([key for key in self.form.needs if not getattr(self, key)], f"needed {whose}")
+        if self.source == "chexpert":
+            spoken = [finding.replace("_", " ") for finding in self.findings]
+            refuse(find_repeated(spoken), "named twice, with spaces and with underscores")
+        if NO_FINDING in self.findings and (self.source == "nih" or (self.labels and self.labels.findings)):
+            raise ValueError(
+                f"findings: {NO_FINDING} means none of the others where they are joined by |: leave it out"
+            )
         if "boxes" in self.form.keys and bool(self.boxes) != bool(self.boxed_findings):
             raise ValueError("boxes and boxed_findings: give both, or neither")
         return self
@@ -339,13 +348,8 @@ def _read_layers(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     """The keys of ``path`` over those of the description it is like; ``above`` are the descriptions that led here."""
     if path in above:
         raise SettingsError(f"{path}: like: goes round in a circle ({' -> '.join(p.stem for p in (*above, path))})")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        needed = f", which {above[-1]} is like" if above else ""
-        raise SettingsError(f"{path}: no such data set description{needed}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from None
+    needed = f", which {above[-1]} is like" if above else ""
+    values = read_yaml(path, f"no such data set description{needed}")
     if not isinstance(values, dict):
         raise SettingsError(f"{path}: a description is a map of keys (name, source, findings, …)")
     like = values.pop("like", None)

@@ -95,7 +95,9 @@ def test_what_a_folder_lacks_of_chexpert_is_said_in_one_sentence(root: Path, tmp
         (tmp_path / name).mkdir()
     (tmp_path / "train.csv").touch()
     said = str(chexpert.lacks(tmp_path))
-    assert said.startswith(f"data.folder: {tmp_path} has no valid.csv: give the folder that holds train.csv")
+    assert said.startswith(
+        f"data.folder: {tmp_path} has no valid.csv, nor have the folders in it: give the folder that holds train.csv"
+    )
     (tmp_path / "valid.csv").touch()
     assert chexpert.lacks(str(tmp_path)) is None
 

@@ -35,12 +35,14 @@ if set("{}") & set(str(ROOT)):
 
 try:
     config.update(precedence.merged(config, precedence.read_nested(TEXTS)))
+    given = precedence.layers([Path(file) for file in FILES], precedence.read_values(TEXTS))
     CONFIG, DATASET = dataset_fit.planned(config, ROOT / "config" / "datasets")
     config["dataset"] = CONFIG.dataset  # for scripts and captions: a name where a path was given
     if workflow.is_main_process:  # not again by every job
         dataset_fit.refuse_other_owner(CONFIG, DATASET, Path.cwd())
-        given = precedence.layers([Path(file) for file in FILES], precedence.read_values(TEXTS))
-        for line in precedence.shadowed(given, CONFIG.experiments, CONFIG.variants):
+        dataset_fit.refuse_absent_files(DATASET, Path.cwd())
+        untold = precedence.shadowed(given, CONFIG.experiments, CONFIG.variants)
+        for line in [*untold, *dataset_fit.tell_left_out(CONFIG)]:
             logger.warning(line)
 except HamError as error:
     logger.error(str(error))

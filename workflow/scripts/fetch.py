@@ -7,7 +7,8 @@ from ham.runtime.jobs import job
 if __name__ == "__main__":
     with job(snakemake):
         from ham.datasets.acquire.disk_space import need_space_for_all
-        from ham.datasets.acquire.download import fetch, fetch_texts, refuse_lacking
+        from ham.datasets.acquire.download import fetch
+        from ham.datasets.acquire.mirror import fetch_texts, refuse_lacking
         from ham.datasets.description import FileEntry
 
         room, folder = snakemake.params.get("room"), snakemake.params.get("folder")

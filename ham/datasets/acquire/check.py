@@ -16,17 +16,18 @@ from ham.datasets.acquire.image_records import (
     GREY,
     LARGEST_IMAGE,
     TURNED,
+    TWELVE,
     Checked,
     read_record,
     write_checks,
 )
-from ham.images import TIFF_BITS, decode, is_turned, open_image
+from ham.images import TIFF_BITS, TIFF_BLACK, decode, is_turned, open_image
 from ham.runtime.process_pool import in_parallel
 from ham.runtime.progress import track
 
 MOST_PIXELS = 64 << 20  # NIH: 1 Mi, CheXpert: about 9 Mi; a file of some kB may claim thousands of Mi
 WORTH_A_PROCESS = 500  # images; starting one takes as long as decoding some hundred
-LARGEST_BYTE, DARK = 255, 4095  # a deep image with nothing beyond has 12 bits in the room of 16, and is read as dark
+DARK = 16383  # a deep image with nothing beyond uses 14 bits or fewer in the room of 16, and is read as dark
 log = logging.getLogger("ham")
 
 
@@ -58,7 +59,7 @@ def _check_image(images: Path, row: tuple[str, int, str]) -> Checked:
         width, height, form = _decode(data)
         problem = ""
     except UnidentifiedImageError:  # its own text holds an address in memory
-        problem = "cannot be used (no PNG, JPEG, TIFF or BMP image)"
+        problem = "cannot be used (no PNG, JPEG, TIFF or BMP image, or a kind of these that Pillow cannot read)"
     except Exception as error:  # a damaged file makes Pillow raise whatever its parsers come upon
         text = (error.strerror if isinstance(error, OSError) else None) or " ".join(str(error).split())
         problem = f"cannot be used ({text or type(error).__name__})"
@@ -78,13 +79,17 @@ def _decode(data: bytes) -> tuple[int, int, str]:
         said += [f"first of {pages} pages"] if pages > 1 else []
         deep = _is_deep(image, data)
         seen = decode(image)  # of a deep image, ``image`` keeps the numbers
+        seen.convert("L")  # as it will be read; of some spaces of colour there is no grey
         if not deep:
             return *seen.size, ", ".join([_name_form(seen), *said])
         if image.mode == seen.mode:  # Pillow reduces colour to 8 bit without a word
             form = _name_form(seen)
             return *seen.size, ", ".join([f"{form.split()[0]} {DEEP}{form.removeprefix(form.split()[0])}", *said])
+        tags = getattr(image, "tag_v2", {})
+        if tags.get(TIFF_BITS, (16,))[0] == 12:
+            return *seen.size, ", ".join([f"{GREY} {TWELVE}", *said])
         largest = int(np.asarray(image).max())
-        dark = [f"up to {largest}"] if LARGEST_BYTE < largest <= DARK else []
+        dark = [f"up to {largest}"] if largest <= DARK and tags.get(TIFF_BLACK) != 0 else []
         return *seen.size, ", ".join([f"{GREY} {DEEP}", *dark, *said])
 
 

@@ -15,7 +15,7 @@ from ham.runtime.files import written
 LARGEST_IMAGE = 64 << 20  # bytes; an NIH image has 0.4 MiB
 UNPACKED = ("name", "bytes", "sha256")
 LINKED = (*UNPACKED, "seen")  # the last: time and inode, so that an image exchanged in place is another record
-GREY, DEEP, TURNED = "grey", "16 bit", "turned"  # words that the form of an image is made of
+GREY, DEEP, TWELVE, TURNED = "grey", "16 bit", "12 bit", "turned"  # words that the form of an image is made of
 
 
 class Checked(NamedTuple):

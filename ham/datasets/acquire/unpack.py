@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from ham.datasets.acquire.disk_space import need_space
 from ham.datasets.acquire.image_records import LARGEST_IMAGE, write_record
 from ham.datasets.dataset import read_list
-from ham.datasets.description import explain_unsafe
+from ham.datasets.description import ENDINGS, explain_unsafe
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.files import write_text
 from ham.runtime.progress import track
@@ -30,7 +30,7 @@ log = logging.getLogger("ham")
 def unpack(archive: Path, images: Path, record: Path, expected: int | None = None) -> None:
     """Write the images of ``archive`` (.tar.gz) to ``images``/<base name>, then ``record``: csv name,bytes,sha256.
 
-    ``expected`` is the number of images, for progress only. Members that are no PNG files are passed over. Raises
+    ``expected`` is the number of images, for progress only. Members that are no image files are passed over. Raises
     DataError for a damaged archive or a hostile member, EnvironmentProblem when the disk is full.
     """
     archive, images, record = Path(archive), Path(images), Path(record)
@@ -111,7 +111,7 @@ def _is_image(member: tarfile.TarInfo, archive: Path) -> bool:
     if member.size > LARGEST_IMAGE:
         raise DataError(f"{where} has {member.size} bytes, more than any image here: {_advise(archive)}")
     base = PurePosixPath(member.name).name
-    return member.isreg() and base.lower().endswith(".png") and not base.startswith(".")
+    return member.isreg() and base.lower().endswith(ENDINGS) and not base.startswith(".")
 
 
 def _explain_outside(folder: str) -> str | None:

@@ -102,8 +102,9 @@ def place_in_image(where: str, said: str, box: Box, size: tuple[int, int] | None
 
 
 def are_shares(boxes: Sequence[Box]) -> bool:
-    """Whether all ``boxes`` of a file lie within 1 x 1: shares of the image, not pixels."""
-    return bool(boxes) and all(min(box.x0, box.y0) >= 0 and max(box.x1, box.y1) <= ONE_IMAGE for box in boxes)
+    """Whether all ``boxes`` of a file that have an area lie within 1 x 1: shares of the image, not pixels."""
+    having = [box for box in boxes if _area(box) > 0]
+    return bool(having) and all(min(box.x0, box.y0) >= 0 and max(box.x1, box.y1) <= ONE_IMAGE for box in having)
 
 
 def refuse_other_frame(path: Path, left_by: Sequence[float], remedy: str) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-BATCH = re.compile(r".*\bbatch \d+ \(.*\)$", re.IGNORECASE)
+BATCH = re.compile(r"(?:.*[ _-])?batch[ _]\d+[ _]\(.*\)$", re.IGNORECASE)
 PATIENTS = "patient*"
 WORDS = {"train": "(train", "valid": "(valid"}  # in the name of a batch that holds patients of that part itself
 
@@ -35,7 +35,7 @@ class Brought:
         """What is not there, or there more than once; None where all is there once."""
         missing = [name for name, places in self.found.items() if not places]
         if missing:
-            return f"has no {' and no '.join(missing)}"
+            return f"has no {' and no '.join(missing)}, nor have the folders in it"
         twice = [name for name, places in self.found.items() if len(places) > 1 and not self._are_batches(places)]
         if twice:
             name = twice[0]
@@ -71,7 +71,8 @@ class Brought:
         batches = BATCH.match(self.folder.name)
         around = self.folder.parent if batches else self.folder
         inside = sorted(path for path in around.glob("*") if path.is_dir() and not path.name.startswith("."))
-        return [path for path in inside if BATCH.match(path.name)] if batches else inside
+        beside = [path for path in inside if BATCH.match(path.name)] if batches else inside
+        return [path / path.name if (path / path.name).is_dir() else path for path in beside]  # unpacked into itself
 
     def _find(self, name: str) -> tuple[Path, ...]:
         if (self.folder / name).exists():

@@ -36,6 +36,7 @@ from ham.images import open_image, upright_size
 from ham.runtime.progress import track
 
 AUTHORS_BOXES = "BBoxes.json"
+LOOKED_AT = 100  # missing images that another spelling is looked for
 RENAMED = {"edema": "Edema", "Enlarg_Cardiomediastinum": "Enlarged_Cardiomediastinum"}  # the authors' misspellings
 FOLDERS = SOURCES["chexpert"].lists
 DRAWN = ".drawn"  # in the data set's folder, where ham draws what a user would bring
@@ -85,7 +86,7 @@ def convert(request: ConversionRequest) -> None:
         labels = read_labels([brought.found[f"{name}.csv"][0] for name in FOLDERS], description.findings, problems)
     headers = read_headers(brought, labels.index.tolist(), problems)
     how = f"{brought.folder} has no JPEG image of that name, check data.folder"
-    missing = find_missing(request, labels, frozenset(headers), how, problems)
+    missing = find_missing(request, labels, frozenset(headers), how, problems, _find_near(brought, labels, headers))
     boxes: BoxesByImage = {}
     if description.boxed_findings:
         with collect_mistakes(problems):
@@ -129,6 +130,14 @@ def read_headers(brought: Brought, images: Sequence[str], problems: list[Problem
                 elif header:
                     problems.append(Problem(image, header, "taken as missing"))
     return found
+
+
+def _find_near(brought: Brought, labels: pd.DataFrame, headers: Mapping[str, ImageHeader]) -> list[str]:
+    """Ids of files that lie beside the first images without a header: one may be meant (``.JPG``)."""
+    without = [image for image in labels.index if image not in headers][:LOOKED_AT]
+    beside = {image.rpartition("/")[0]: brought.path(image).parent for image in without}
+    found = [f"{place}/{path.name}" for place, folder in beside.items() if folder.is_dir() for path in folder.iterdir()]
+    return [name for name in found if name not in labels.index]
 
 
 def _read_header(path: Path) -> ImageHeader | str | None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ham.datasets.settings import Uncertain
 from ham.datasets.sources.csv_text import read_csv
+from ham.datasets.sources.label_table import find_columns
 from ham.datasets.sources.problems import mistake
 from ham.datasets.writer import Problem
 from ham.errors import DataError
@@ -66,10 +67,7 @@ class _Row(NamedTuple):
 def _read_rows(path: Path, findings: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str, _Row]]:
     header, rows = read_csv(path)
     needed = ["Path", VIEW, *(finding.replace("_", " ") for finding in findings)]
-    missing = [column for column in needed if column not in header]
-    if missing:
-        raise DataError(f"{path}: the header has no column {', '.join(missing)} (it has: {', '.join(header)})")
-    columns = [header.index(column) for column in needed]
+    columns = find_columns(path, header, needed)
     empty = True
     for line, fields in rows:
         empty = False

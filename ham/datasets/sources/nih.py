@@ -19,7 +19,7 @@ import pandas as pd
 from ham.datasets.acquire.checksum_record import verified_by
 from ham.datasets.dataset import BoxesByImage, read_list
 from ham.datasets.description import PUBLISHED, Description, find_repeated
-from ham.datasets.sources.box_checks import SMALLEST, add_once, check_owner, four_numbers
+from ham.datasets.sources.box_checks import SMALLEST, add_once, check_owner, four_numbers, read_json
 from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
 from ham.datasets.sources.label_table import LabelRow, build_label_table, find_columns, parse_findings
@@ -134,12 +134,12 @@ def read_boxes(path: Path, description: Description, table: pd.DataFrame, proble
 
 def compare_boxes(boxes: BoxesByImage, path: Path) -> list[Problem]:
     """A row for every image whose boxes differ by more than 1e-9 from the authors' BBoxes.json."""
+    authors: BoxesByImage = read_json(path, LARGEST_TABLE, "get it again")
     try:
-        authors: BoxesByImage = json.loads(path.read_text(encoding="utf-8"))
         images = list(dict.fromkeys([*boxes, *authors]))
         differ = [image for image in images if not _agree(boxes.get(image, {}), authors.get(image, {}))]
-    except (ValueError, TypeError, AttributeError, OSError, RecursionError) as error:
-        raise DataError(f"{path} is not {{image: {{finding: [[x, y, w, h]]}}}} ({error}): get it again") from None
+    except (ValueError, TypeError, AttributeError):
+        raise DataError(f"{path} is not {{image: {{finding: [[x, y, w, h]]}}}} of numbers: get it again") from None
     return [
         Problem(image, f"the authors' boxes differ: {json.dumps(authors.get(image, {}))}", f"{BOX_LIST} is used")
         for image in differ

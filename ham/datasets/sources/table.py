@@ -166,7 +166,7 @@ def read_boxes(description: Description, table: pd.DataFrame, sizes: Sizes, prob
                 problems.append(Problem(given.image, f"{given.where}: a box of an image that is not there", LEFT_SHARE))
                 continue
             box, outside = _place(given, size, shares)
-            left_by.append(outside)
+            left_by += [] if size is None else [outside]  # of a missing image nobody knows
             add_once(given.where, boxes, given.image, given.finding, box)
             if outside > 0:
                 said = f"{_name_box(given)} leaves {_name_image(size)} by {outside:g} pixels"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ham.datasets.acquire.image_records import DEEP, GREY, TURNED, Checked, read_checks
+from ham.datasets.acquire.image_records import DEEP, GREY, TURNED, TWELVE, Checked, read_checks
 from ham.datasets.acquire.links import link
 from ham.datasets.description import ENDINGS
 from ham.datasets.sources.conversion import ConversionRequest
@@ -130,12 +130,13 @@ def _link_by_stem(
 def _judge_image(path: Path, checked: Checked, size: tuple[int, int] | None, record: Path) -> Problem | None:
     """What is wrong with an image, or was done about it."""
     again = f"remove {record.name} in .unpacked/ and .checked/ and run again"
+    anew = "mend or replace it and run again" if record.stem == "linked" else f"get it anew, {again}"
     try:
         there = os.stat(path).st_size
     except OSError:
         there = 0
     if checked.problem:
-        return mistake(f"{path} {checked.problem}: get it anew, {again}", checked.image)
+        return mistake(f"{path} {checked.problem}: {anew}", checked.image)
     if there != checked.bytes:
         return mistake(f"{path} has {there} bytes, it had {checked.bytes} when it was checked: {again}", checked.image)
     if size is not None and (checked.width, checked.height) != size:
@@ -154,7 +155,9 @@ def _explain_form(form: str) -> tuple[str, str]:
     if DEEP in kind:
         done.append("read as 8 bit, the full range of 16: 65535 becomes 255")
         done += [f"dark: nothing is {text.replace('up to', 'above')}" for text in said if text.startswith("up to")]
-    if kind not in (GREY, f"{GREY} {DEEP}"):
+    if TWELVE in kind:
+        done.append("read as 8 bit, the full range of 12: 4095 becomes 255")
+    if kind not in (GREY, f"{GREY} {DEEP}", f"{GREY} {TWELVE}"):
         lost = "nothing is lost" if kind.startswith(GREY) else "brightness is kept, colour and alpha are not"
         done.append(f"read as grey: {lost}")
     if TURNED in said:

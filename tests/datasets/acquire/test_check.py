@@ -71,7 +71,10 @@ def test_a_radiograph_has_its_size_form_and_digest(tmp_path: Path) -> None:
         (noise("RGB"), "colour as RGB"),
         (Image.new("RGBA", (9, 9), (7, 7, 7, 254)), "transparent as RGBA"),
         (Image.new("I;16", (9, 9), 30_000), "grey 16 bit"),
+        (Image.new("I;16", (9, 9), 16384), "grey 16 bit"),
+        (Image.new("I;16", (9, 9), 16383), "grey 16 bit, up to 16383"),
         (Image.new("I;16", (9, 9), 4095), "grey 16 bit, up to 4095"),
+        (Image.new("I;16", (9, 9), 200), "grey 16 bit, up to 200"),  # nearly black: 8 bits in the room of 16
     ],
 )
 def test_other_forms_are_told_apart(tmp_path: Path, image: Image.Image, form: str) -> None:
@@ -205,3 +208,23 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     rows = [Checked("p/a.png", 1, "0", 2, 3, "grey", ""), Checked("b.png", 0, "", 0, 0, "", 'cannot, "so"')]
     write_checks(tmp_path / "checks.csv", rows)
     assert read_checks(tmp_path / "checks.csv") == rows
+
+
+def deep_tiff(value: int, **tags: int) -> bytes:
+    data = io.BytesIO()
+    Image.new("I;16", (9, 9), value).save(data, "TIFF", tiffinfo={262: tags.get("black", 1)})
+    return data.getvalue()
+
+
+def test_where_zero_is_white_small_numbers_are_not_called_dark(tmp_path: Path) -> None:
+    assert [found.form for found in checked(tmp_path, deep_tiff(4095), deep_tiff(4095, black=0))] == [
+        "grey 16 bit, up to 4095",
+        "grey 16 bit",
+    ]
+
+
+def test_a_space_of_colour_without_grey_is_found_by_the_check(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    Image.new("LAB", (9, 9)).save(data, "TIFF")
+    (found,) = checked(tmp_path, data.getvalue())
+    assert found.problem.startswith("cannot be used (conversion from LAB")

@@ -14,7 +14,8 @@ import pytest
 
 from ham.datasets.acquire import disk_space, download
 from ham.datasets.acquire.checksum_record import verified_by
-from ham.datasets.acquire.download import fetch, fetch_texts, hide_secrets, refuse_lacking
+from ham.datasets.acquire.download import fetch, hide_secrets
+from ham.datasets.acquire.mirror import fetch_texts, refuse_lacking
 from ham.datasets.description import FileEntry
 from ham.errors import DownloadError, EnvironmentProblem
 from ham.runtime import progress

@@ -261,6 +261,7 @@ def test_a_row_that_means_nothing_is_named_by_its_line(brought: Brought, row: li
         (",".join(f"c{i}" for i in range(1_000_000)).encode(), r"no CSV text"),
         (",".join(HEADER).replace("Edema", "Oedema").encode(), r"has no column Edema \(it has: Path, Sex"),
         (",".join(HEADER).encode(), r"has a header and no rows"),
+        (",".join([*HEADER, "Edema"]).encode(), r"has the column Edema more than once: keep one"),
     ],
 )
 def test_a_file_that_is_no_such_table_is_refused(brought: Brought, content: bytes, message: str) -> None:

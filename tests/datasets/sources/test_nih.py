@@ -102,7 +102,8 @@ def test_every_issue_of_data_entry_reads_the_same(mirror: Mirror, change) -> Non
         ("published/ImageSets/Main/fold1/test_0_0.2.txt", FIRST, "x.png", r"entry 1: x\.png is no image"),
         ("published/ImageSets/Main/fold1/test_0_0.2.txt", FIRST, f"{FIRST}\n{FIRST}", "is listed twice"),
         ("test_list.txt", FIRST, "00000004_001.png", "not the official .* byte for byte"),
-        ("published/Annotations/BBoxes.json", "{", "[", "is not {image: {finding"),
+        ("published/Annotations/BBoxes.json", "{", "[", "cannot be read as JSON"),
+        ("published/Annotations/BBoxes.json", "1.5", '"1.5"', "is not {image: {finding: .* of numbers: get it again"),
     ],
 )
 def test_a_mistake_is_named_with_its_file_and_line(mirror: Mirror, name: str, old: str, new: str, message: str) -> None:
@@ -213,7 +214,7 @@ def test_one_run_names_every_mistake_of_tables_boxes_lists_and_images(mirror: Mi
         f"{FIRST} stands in line 2 already",
         "is not inside the image of 32 x 32",
         "a box for x.png, an image that Data_Entry does not have",
-        "BBoxes.json is not {image: {finding",
+        "BBoxes.json cannot be read as JSON",
         "entry 1: x.png is no image of Data_Entry, nor are ",
         "has 64 x 64 pixels, 32 x 32 are expected",
         "00000002_000.png cannot be used (",
@@ -278,7 +279,7 @@ def test_a_table_that_is_none_ends_in_validation_csv_too(mirror: Mirror) -> None
     [
         (png(0, size=64), "has 64 x 64 pixels, 32 x 32 are expected"),
         (png()[:-20], "cannot be used"),
-        (b"<html>", "cannot be used (no PNG, JPEG, TIFF or BMP image)"),
+        (b"<html>", "cannot be used (no PNG, JPEG, TIFF or BMP image, or a kind"),
     ],
     ids=["size", "truncated", "no image"],
 )
@@ -348,3 +349,24 @@ def test_sources_are_named_with_size_and_digest_and_without_places(mirror: Mirro
     assert sources[ENTRIES]["bytes"] == len(mirror.files[ENTRIES])
     assert len(sources[ENTRIES]["sha256"]) == 64
     assert str(mirror.root) not in (dataset.folder / "dataset.json").read_text()
+
+
+def test_lists_and_boxes_with_a_byte_order_mark_are_read(mirror: Mirror) -> None:
+    before = mirror.build()
+    listed = before.listed("Main/fold1/test_0_0.2")
+    for name in ("published/ImageSets/Main/fold1/test_0_0.2.txt", "published/Annotations/BBoxes.json"):
+        mirror.files[name] = b"\xef\xbb\xbf" + mirror.files[name]
+    after = mirror.build()
+    assert after.listed("Main/fold1/test_0_0.2") == listed
+    assert after.boxes == before.boxes
+
+
+def test_public_copies_that_are_jpeg_inside_an_archive_are_used_under_the_tables_names(mirror: Mirror) -> None:
+    for images in mirror.archives.values():
+        for name in list(images):
+            data = io.BytesIO()
+            Image.open(io.BytesIO(images.pop(name))).save(data, "JPEG")
+            images[name.replace(".png", ".jpg")] = data.getvalue()
+    dataset = mirror.build()
+    assert not dataset.missing
+    assert any("are there under another ending" in row for row in rows(mirror.dataset / "validation.csv"))

@@ -409,6 +409,24 @@ def test_a_box_that_leaves_its_image_is_cut_while_most_of_it_is_inside(own: Own)
     ]
 
 
+def test_boxes_of_missing_images_say_nothing_of_the_frame(own: Own) -> None:
+    """Of one image that is there both boxes leave it; the others' images are not there."""
+    own.boxes = own.boxes.replace("0,0,5,5", "52,-4,10,20")
+    image = next(line.split(",")[0] for line in own.boxes.splitlines() if "52,-4" in line)
+    lines = [line for line in own.boxes.splitlines()[1:] if not line.startswith(f"{image},") or "52,-4" in line]
+    own.boxes = "\n".join(["image,finding,x,y,w,h", *lines, ""])
+    kept = own.images[image]
+    own.images = {image: kept}
+    assert any("1 of 1 boxes are not inside their images" in said for said in mistakes(own, partial=True))
+
+
+def test_boxes_without_area_are_not_called_shares(own: Own) -> None:
+    own.boxes = f"image,finding,x,y,w,h\n{A1},Mass,0,0,0,0\n{B1},Mass,0,0,0,0\n"
+    said = mistakes(own)
+    assert len(said) == 2
+    assert all("has no area" in one for one in said)
+
+
 def test_many_boxes_that_leave_their_images_are_in_another_frame(own: Own) -> None:
     """Two of four: more than a third; each alone would be cut."""
     own.boxes = own.boxes.replace("0,0,5,5", "52,-4,10,20").replace("1,2,3,4", "-3,0,20,20")
@@ -553,7 +571,14 @@ def test_converting_again_gives_the_same_bytes_wherever_the_files_are(own: Own, 
         ({"boxes": {"file": "b.csv", "xywh": [*"xywh"], "corners": [*"ltrb"]}}, "boxes: name the columns as xywh"),
         ({"boxes": {"file": "b.csv", "xywh": [*"xyw"]}}, "boxes.xywh"),
         ({"boxes": {"file": "b.JSON", "xywh": [*"xywh"]}}, "boxes: COCO's JSON takes neither xywh nor corners"),
-        ({"labels": {"file": "l.csv", "pacient": "p"}}, "labels.pacient"),
+        (
+            {"labels": {"file": "l.csv", "pacient": "p"}},
+            "labels.pacient: there is no such key; do you mean labels.patient?",
+        ),
+        ({"labels": {"file": "l.csv", "finding": "f"}}, "do you mean labels.findings?"),
+        ({"boxes": {"file": "b.csv", "xywh": [*"xyxy"]}}, "boxes: x, y: the four columns are four: named twice"),
+        ({"findings": ["No Finding", "Mass"]}, "No Finding means none of the others"),
+        ({"labels": None, "images": None}, "images, labels: needed"),
         ({"source": "nih"}, "images, labels, boxes: mean nothing where the source is nih"),
     ],
 )
