@@ -22,7 +22,13 @@ def list_caveats(group: Sequence[SplitResult]) -> list[str]:
         chosen = [result for result in results if result.undefined_checkpoint is None]
         out += [
             f"{variant}: {sentence}"
-            for sentence in (*_undefined(results), *_choice(chosen), *_unrefined(results), *_empty(results))
+            for sentence in (
+                *_undefined(results),
+                *_choice(chosen),
+                *_unrefined(results),
+                *_empty(results),
+                *_uncovered(results),
+            )
         ]
     return out
 
@@ -78,6 +84,16 @@ def _empty(results: Sequence[SplitResult]) -> list[str]:
         "T(IoU) and T(IoR) of 0 say that nothing was predicted, not that it was predicted elsewhere."
         for names, where in splits.items()
     ]
+
+
+def _uncovered(results: Sequence[SplitResult]) -> list[str]:
+    """Pairs whose boxes have no pixel left in the frame that maps are compared in."""
+    areas = [result.localization["true_area"] for result in results if "true_area" in result.localization]
+    none, pairs = sum(int((area == 0).sum()) for area in areas), sum(map(len, areas))
+    if not none:
+        return []
+    small = f"the boxes of {none} of {pairs} pairs are too small for a pixel of the scored frame"
+    return [f"{small}: IoU is 0 there whatever is predicted."]
 
 
 def _name(checkpoint: str) -> str:

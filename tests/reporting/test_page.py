@@ -194,6 +194,18 @@ def test_boxes_of_which_refinement_left_nothing_are_counted(make_split: Make) ->
     assert not any("refinement" in line for line in list_caveats(read_results(splits[1:2])))
 
 
+def test_boxes_without_a_pixel_in_the_scored_frame_are_counted(make_split: Make) -> None:
+    split = make_split("fold1")
+    pairs = pd.read_csv(split / "localization.csv")
+    assert not any("too small" in line for line in list_caveats(read_results([split])))
+    pairs["true_area"] = [0, 0, *[9] * (len(pairs) - 2)]
+    pairs.to_csv(split / "localization.csv", index=False)
+    assert list_caveats(read_results([split]))[-1] == (
+        f"ham: the boxes of 2 of {len(pairs)} pairs are too small for a pixel of the scored frame: IoU is 0 there "
+        "whatever is predicted."
+    )
+
+
 def test_maps_that_are_all_empty_are_said(make_split: Make, dataset: Path, tmp_path: Path) -> None:
     empty, part, fine = (make_split(f"fold{i}", seed=i) for i in (1, 2, 3))
     for split, findings in ((empty, None), (part, ["Cardiomegaly"])):
