@@ -13,7 +13,7 @@ import pytest
 
 from ham.runtime import locks
 
-# takes the lock, forks a child that does nothing, and says the child's number
+# takes the lock and forks a child, which says its number and does nothing
 HOLDER = """
 import os, sys, time
 from ham.runtime import locks
@@ -22,8 +22,8 @@ locks.take(file)
 locks.sign(file)
 child = os.fork()
 if child == 0:
+    print(os.getpid(), flush=True)  # past all that follows a fork
     time.sleep(600)
-print(child, flush=True)
 time.sleep(600)
 """
 
