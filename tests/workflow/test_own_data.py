@@ -141,4 +141,4 @@ def test_localization_without_boxes_is_refused_in_one_sentence(finished: Checkou
     assert "localization-5fold-by-patient takes only images with boxes" in done.stdout
     assert "has no boxes: leave it out" in done.stdout
     rest = "experiments=[classification-5fold-by-patient, given-split]"
-    assert "results/plain/tables/given-split.csv" in finished.snakemake("tables", *run, rest).stdout
+    assert "Tables of given-split" in finished.snakemake("tables", *run, rest).stdout
