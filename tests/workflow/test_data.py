@@ -67,7 +67,7 @@ def test_a_folder_of_images_is_linked_and_its_mistakes_outlive_the_job(made: Che
     assert "data set Phantom has a mistake" in done.stdout
     folder = checkout.folder / "datasets/Phantom"
     listed = (folder / "validation.csv").read_text()
-    assert f'{first.name},"datasets/Phantom/images/{first.name} cannot be used (' in listed
+    assert f"{first.name},datasets/Phantom/images/{first.name} cannot be used (" in listed
     assert not (folder / "dataset.json").exists()
     first.write_bytes(whole)
     for record in (".unpacked/linked.csv", ".checked/linked.csv"):
