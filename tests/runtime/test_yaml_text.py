@@ -17,12 +17,12 @@ from ham.runtime.yaml_text import load_yaml, read_yaml
         ("a: {b: 1, b: 2}", "b stands twice"),
         ("batch_size: 1:30", "1:30 would be read as a number to the base of 60: put it into quotes"),
         ("a: &a [*a]", "Circular"),
-        ("a: [1", "cannot be read as YAML"),
-        ("? [1, 2]\n: 3", "cannot be read as YAML"),
+        ("a: [1", "line 1"),
+        ("? [1, 2]\n: 3", "unhashable key"),
     ],
 )
 def test_what_would_be_read_otherwise_is_a_sentence(text: str, said: str) -> None:
-    with pytest.raises(SettingsError, match=f"^mine: cannot be read as YAML: .*{said}|{said}"):
+    with pytest.raises(SettingsError, match=f"^mine: cannot be read as YAML.*{said}"):
         load_yaml(text, "mine")
 
 
