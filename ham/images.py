@@ -5,6 +5,7 @@ Samples, image store, checks, galleries and a user's own images all pass here, s
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -86,10 +87,20 @@ def resized(image: Image.Image, side: int) -> Image.Image:
     return image.resize((side, side), Image.Resampling.BILINEAR)
 
 
-def network_input(image: torch.Tensor, settings: NormalisationSettings, device: torch.device) -> torch.Tensor:
-    """Grey uint8 [B, S, S] -> network input float32 [B, 3, S, S], (x / 255 - mean) / std a channel."""
+def network_input(image: torch.Tensor, settings: NormalisationSettings) -> torch.Tensor:
+    """Grey uint8 [B, S, S] -> network input float32 [B, 3, S, S] on its device, (x / 255 - mean) / std a channel."""
     import torch  # here, so that processes that only read images need not load it
 
-    grey = image.to(device, torch.float32)[:, None] / 255
-    mean, std = (torch.tensor(values, device=device)[None, :, None, None] for values in (settings.mean, settings.std))
-    return (grey - mean) / std
+    mean, std = _constants(settings.mean, settings.std, image.device)
+    return (image.to(torch.float32)[:, None] / 255 - mean) / std
+
+
+@lru_cache(maxsize=8)
+def _constants(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation on a device, [1, 3, 1, 1]; once, because a GPU waits while numbers travel to it."""
+    import torch
+
+    first, second = (torch.tensor(values, device=device)[None, :, None, None] for values in (mean, std))
+    return first, second

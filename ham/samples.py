@@ -6,6 +6,7 @@ the number of loader processes nor a resumed run changes a pixel.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from ham.datasets.image_store import Store, ids
 from ham.images import read_grey, resized
 from ham.refinement.masks import RefinedMasks
 from ham.settings import AugmentationSettings
+
+FILLER = -1  # place p of a list stands as FILLER - p where it only fills a batch
 
 
 class Draw(NamedTuple):
@@ -61,11 +64,14 @@ class Batch(NamedTuple):
     pair_mask: Tensor  # [P, S, S] bool
     places: Tensor  # [B] int64, place in the list of images
 
-    def supervision(self, device: torch.device) -> Supervision:
-        """The batch's labels and masks on ``device``, as the losses take them."""
-        return Supervision(
-            self.labels.to(device), self.pair_image.to(device), self.pair_finding.to(device), self.pair_mask.to(device)
-        )
+    def to(self, device: torch.device) -> Batch:
+        """The batch on ``device``, from pinned memory without waiting for it; places stay, for the host to read."""
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))._replace(places=self.places)
+
+    @property
+    def supervision(self) -> Supervision:
+        """The batch's labels and masks, as the losses take them."""
+        return Supervision(self.labels, self.pair_image, self.pair_finding, self.pair_mask)
 
 
 def dynamic_side(percent: int, size: int) -> int:
@@ -148,6 +154,8 @@ class Samples(TorchDataset[dict[str, Any]]):
 
     def __getitem__(self, index: int | tuple[int, int]) -> dict[str, Any]:
         epoch, place = index if isinstance(index, tuple) else (0, index)
+        if place < 0:
+            return self._filler(FILLER - place)
         image = self.images[place].decode()
         chosen = Draw(self.size, 0, 0, False)
         if self.changes is not None:
@@ -161,6 +169,12 @@ class Samples(TorchDataset[dict[str, Any]]):
             "masks": [self.masks(image, finding, self.size, chosen) for _, finding in pairs],
             "index": place,
         }
+
+    def _filler(self, place: int) -> dict[str, Any]:
+        """A sample that counts nowhere: its labels are unknown and it has no boxes."""
+        pixels = augment(self.pixels(self.images[place].decode()), self.size, Draw(self.size, 0, 0, False))
+        unknown = np.full_like(self.labels[place], np.nan)
+        return {"image": pixels, "labels": unknown, "findings": [], "masks": [], "index": FILLER - place}
 
     def pixels(self, image: str) -> Image.Image:
         """An image, grey, decoded from its file or as the store has it."""
@@ -181,15 +195,29 @@ def collate(samples: Sequence[dict[str, Any]]) -> Batch:
     )
 
 
-class Epochs(Sampler[list[tuple[int, int]]]):
-    """Batches of (epoch, place) in an order that depends on seed and epoch only; set ``epoch`` before each.
+class Share(NamedTuple):
+    """The part of every batch that one of several processes takes; by default there is one."""
 
-    A last batch of one image is left out: batch norm has no variance there.
+    rank: int = 0
+    of: int = 1
+
+
+WHOLE = Share()
+
+
+class Epochs(Sampler[list[tuple[int, int]]]):
+    """Batches of (epoch, place) in an order that depends on seed and epoch only; set ``epoch`` before each, and
+    ``done``, the steps of it that are done already.
+
+    A last batch of one image is left out: batch norm has no variance there. Of several processes each takes whole
+    groups of ``group`` images (those that share batch norm statistics); one that a short batch leaves without gets a
+    place below 0, which counts nowhere.
     """
 
-    def __init__(self, length: int, batch_size: int, seed: int) -> None:
-        self.length, self.batch_size, self.seed = length, batch_size, seed
-        self.epoch = 1
+    def __init__(self, length: int, batch_size: int, seed: int, share: Share = WHOLE, group: int | None = None) -> None:
+        self.length, self.batch_size, self.seed, self.share = length, batch_size, seed, share
+        self.group = group or batch_size
+        self.epoch, self.done = 1, 0
 
     def __len__(self) -> int:
         full, rest = divmod(self.length, self.batch_size)
@@ -197,17 +225,42 @@ class Epochs(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield [(self.epoch, int(place)) for place in order[start : start + self.batch_size]]
+        for step in range(self.done, len(self)):
+            batch = order[step * self.batch_size :][: self.batch_size]
+            own = self._own(batch) if self.share.of > 1 else batch
+            yield [(self.epoch, int(place)) for place in own] or [(self.epoch, FILLER - int(batch[0]))]
+
+    def _own(self, batch: np.ndarray) -> np.ndarray:
+        """This process's groups of a batch."""
+        each = math.ceil(self.batch_size / self.group) // self.share.of
+        groups = np.array_split(batch, math.ceil(len(batch) / self.group))
+        return np.concatenate([*groups[self.share.rank * each :][:each], batch[:0]])
 
 
-def training_loader(samples: Samples, epochs: Epochs, workers: int) -> DataLoader[Any]:
-    """Batches of one epoch; ``workers`` processes decode ahead, 0 decodes between steps."""
+def training_loader(samples: Samples, epochs: Epochs, workers: int, pinned: bool = False) -> DataLoader[Any]:
+    """Batches of one epoch; ``workers`` processes decode ahead, 0 decodes between steps; ``pinned`` for a GPU."""
     return DataLoader(
-        samples, batch_sampler=epochs, num_workers=workers, collate_fn=collate, persistent_workers=workers > 0
+        samples,
+        batch_sampler=epochs,
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pinned,
+        persistent_workers=workers > 0,
+        generator=torch.Generator(),  # its own: a loader draws a seed for its processes, also where nothing uses it
     )
 
 
-def testing_loader(samples: Samples, batch_size: int, workers: int) -> DataLoader[Any]:
-    """All samples in the list's order, without random changes."""
-    return DataLoader(samples, batch_size=batch_size, num_workers=workers, collate_fn=collate)
+def evaluation_loader(
+    samples: Samples, batch_size: int, workers: int, share: Share = WHOLE, pinned: bool = False
+) -> DataLoader[Any]:
+    """All samples in the list's order, without random changes; several processes take whole batches in turn."""
+    places = list(range(len(samples)))
+    batches = [places[start : start + batch_size] for start in range(0, len(samples), batch_size)]
+    return DataLoader(
+        samples,
+        batch_sampler=batches[share.rank :: share.of],
+        num_workers=workers,
+        collate_fn=collate,
+        pin_memory=pinned,
+        generator=torch.Generator(),
+    )

@@ -117,8 +117,10 @@ class ModelSettings(Settings):
     """What a trained network needs to be used: how it is built, what it is shown, how its maps are cut."""
 
     image_size: int = Field(512, ge=32, le=2048, description="side of the network's input in pixels")
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="bfloat16: convolutions in half precision, pooling, losses and weights in float32"
+    precision: Literal["float32", "tf32", "bfloat16"] = Field(
+        "float32",
+        description="of convolutions: float32 is parity; tf32, on GPUs, float32 with 10 bits after the point; bfloat16 "
+        "half precision. Pooling, losses and weights are float32 in all",
     )
     network: NetworkSettings = NetworkSettings()
     loss: LossSettings = LossSettings()

@@ -50,9 +50,7 @@ def test_an_item_equals_the_published_one(number: int, dataset: Dataset, monkeyp
 
     every = 16 if size == 512 else 4
     np.testing.assert_array_equal(sample["image"][::every, ::every], ARRAYS[f"{number}/image"])
-    tensor = network_input(
-        torch.from_numpy(sample["image"].copy())[None], NormalisationSettings(), torch.device("cpu")
-    ).double()
+    tensor = network_input(torch.from_numpy(sample["image"].copy())[None], NormalisationSettings()).double()
     assert float(tensor.mean()) == pytest.approx(item["mean"], abs=1e-6)
     assert float(tensor.std()) == pytest.approx(item["std"], abs=1e-4)
     np.testing.assert_array_equal(sample["labels"], item["labels"])

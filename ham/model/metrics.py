@@ -61,11 +61,14 @@ class Overlap(NamedTuple):
 
 
 def overlap(regions: np.ndarray, masks: np.ndarray) -> Overlap:
-    """IoU = |P and G| / max(|P or G|, 1) and IoR = |P and G| / max(|P|, 1) of bool [P, S, S] arrays."""
-    both = (regions & masks).sum(axis=(1, 2), dtype=np.int64)
-    either = (regions | masks).sum(axis=(1, 2), dtype=np.int64)
-    predicted = regions.sum(axis=(1, 2), dtype=np.int64)
-    true = masks.sum(axis=(1, 2), dtype=np.int64)
+    """Overlap of bool [P, S, S] arrays."""
+    both, predicted, true = (pixels.sum(axis=(1, 2), dtype=np.int64) for pixels in (regions & masks, regions, masks))
+    return overlap_of_areas(both, predicted, true)
+
+
+def overlap_of_areas(both: np.ndarray, predicted: np.ndarray, true: np.ndarray) -> Overlap:
+    """IoU = |P and G| / max(|P or G|, 1) and IoR = |P and G| / max(|P|, 1) of areas [P] in pixels."""
+    either = predicted + true - both
     return Overlap(both / np.maximum(either, 1), both / np.maximum(predicted, 1), predicted, true)
 
 

@@ -46,7 +46,7 @@ class GroupedBatchNorm2d(nn.BatchNorm2d):
     are those of the first group.
 
     What data parallelism without synchronised batch norm computes, whatever the number of devices (docs/method.md,
-    section 4). Groups are cut as ``torch.chunk`` does: 24 images and 12 a group are 12 and 12, 13 images are 7 and 6.
+    section 4). Groups are as equal as can be: 24 images and 12 a group are 12 and 12, 13 images are 7 and 6.
     """
 
     def __init__(self, features: int, images: int) -> None:
@@ -57,7 +57,7 @@ class GroupedBatchNorm2d(nn.BatchNorm2d):
         groups = math.ceil(len(x) / self.images) if self.training else 1
         if groups == 1:
             return super().forward(x)
-        first, *rest = x.chunk(groups)
+        first, *rest = x.tensor_split(groups)
         others = (F.batch_norm(part, None, None, self.weight, self.bias, training=True, eps=self.eps) for part in rest)
         return torch.cat([super().forward(first), *others])
 
@@ -128,27 +128,29 @@ class Layers(nn.Module):
 
 
 class HierarchicalAttentionNetwork(nn.Module):
-    """Images [B, 3, S, S] -> :class:`Output`. Refined maps are made where they are used, see ham.model.maps."""
+    """Images [B, 3, S, S] -> :class:`Output`. Refined maps are made where they are used, see ham.model.maps.
+
+    ``channels`` [B, 512]: factors of the head's channels, which are its dropout (:func:`ham.samples.draw_channels`).
+    """
 
     def __init__(self, findings: int, settings: NetworkSettings) -> None:
         super().__init__()
         self.lse_sharpness = settings.lse_sharpness
         self.model = Layers(findings, settings)
         self.pool = nn.MaxPool2d(3, stride=2, padding=1) if settings.pooling else nn.Identity()
-        self.dropout = nn.Dropout2d(settings.dropout)
 
-    def features(self, images: Tensor) -> Tensor:
+    def features(self, images: Tensor, channels: Tensor | None = None) -> Tensor:
         """Last map of the head, h: [B, 512, S / downsampling, S / downsampling]."""
         m = self.model
         e = self.pool(F.relu(m.bn1(m.conv1(images))))
         e = m.layer4(m.layer3(m.layer2(m.layer1(e))))
         if m.fa_layer is not None:
             e = torch.cat([e, m.fa_layer(e)], dim=1)
-        h: Tensor = self.dropout(F.relu(m.cls_head(e)))
-        return h
+        h = F.relu(m.cls_head(e))
+        return h if channels is None else h * channels[:, :, None, None].to(h.dtype)
 
-    def forward(self, images: Tensor) -> Output:
-        h = self.features(images)
+    def forward(self, images: Tensor, channels: Tensor | None = None) -> Output:
+        h = self.features(images, channels)
         with torch.autocast(h.device.type, enabled=False):  # pooling, logits and maps stay in full precision
             h = h if h.dtype == torch.float64 else h.float()
             pooled = lse_pooling(h, self.lse_sharpness)

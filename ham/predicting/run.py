@@ -22,7 +22,7 @@ from ham.predicting.settings import PredictionSettings
 from ham.runtime.devices import choose, loader_workers
 from ham.runtime.files import written
 from ham.runtime.progress import track
-from ham.samples import Samples, testing_loader
+from ham.samples import Samples, evaluation_loader
 
 log = logging.getLogger("ham")
 
@@ -49,7 +49,7 @@ def predict(
     Pixels come from where the checkpoint's training had them, whatever the configuration says now: from the store or
     from the image files.
     """
-    device = torch.device(choose(gpus, threads))
+    device = torch.device(choose(gpus, threads)[0])
     dataset = Dataset.open(chosen.dataset_folder)
     network, card = trained_network(checkpoint, dataset, device)
     training = card.model
@@ -57,9 +57,9 @@ def predict(
     images = list(dict.fromkeys([*dataset.listed(chosen.test), *boxed]))
     seen = trained_store(card.store, chosen.store, dataset, checkpoint)
     samples = Samples(dataset, images, [], training.image_size, store=seen)
-    loader = testing_loader(samples, settings.batch_size, loader_workers(device.type, threads))
+    loader = evaluation_loader(samples, settings.batch_size, loader_workers(device.type, threads))
 
-    rows: list[np.ndarray] = []
+    rows: list[torch.Tensor] = []
     keep = set(boxed)
     with write_maps(output / "maps.npz") as maps:
         for batch, found in outputs(network, track(loader, "testing", len(loader)), training, device):
@@ -93,22 +93,25 @@ def trained_store(side: int | None, header: Path | None, dataset: Dataset, check
     return store
 
 
-def probabilities(output: Output) -> np.ndarray:
+def probabilities(output: Output) -> torch.Tensor:
     """float32 [B, C + 1]: the findings', then abnormality's."""
-    return torch.sigmoid(torch.cat([output.logit_class, output.logit_abnormality], dim=1)).float().cpu().numpy()
+    return torch.sigmoid(torch.cat([output.logit_class, output.logit_abnormality], dim=1)).float()
 
 
 def _write_maps_of(image: str, output: Output, row: int, dataset: Dataset, maps: MapWriter) -> None:
     """The maps of an image, ``row`` of a batch: of the findings that have boxes somewhere, then of abnormality."""
-    for finding in dataset.boxed_findings:
-        raw = output.cam_class[row, dataset.findings.index(finding)]
-        maps.write(image, finding, raw.float().cpu().numpy())
-    maps.write(image, "abnormality", output.cam_abnormality[row, 0].float().cpu().numpy())
+    columns = [dataset.findings.index(finding) for finding in dataset.boxed_findings]
+    raw = torch.cat([output.cam_class[row, columns], output.cam_abnormality[row]]).float().cpu().numpy()
+    for name, of_name in zip([*dataset.boxed_findings, "abnormality"], raw, strict=True):
+        maps.write(image, name, of_name)
 
 
-def _write_predictions(path: Path, images: Sequence[str], rows: Sequence[np.ndarray], findings: Sequence[str]) -> None:
+def _write_predictions(
+    path: Path, images: Sequence[str], rows: Sequence[torch.Tensor], findings: Sequence[str]
+) -> None:
     columns = [*findings, "abnormality"]
-    table = pd.DataFrame(np.concatenate(rows) if rows else np.zeros((0, len(columns)), np.float32), columns=columns)
+    values = torch.cat(list(rows)).cpu().numpy() if rows else np.zeros((0, len(columns)), np.float32)
+    table = pd.DataFrame(values, columns=columns)
     table.insert(0, "image", list(images))
     with written(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.8g", lineterminator="\n")

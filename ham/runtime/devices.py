@@ -17,7 +17,7 @@ POLL = 5.0  # seconds between two looks for a free GPU
 _held: list[IO[str]] = []  # a lease lasts as long as the process; a killed one frees it at once
 
 
-def choose(gpus: int, threads: int) -> str:
+def choose(gpus: int, threads: int) -> list[str]:
     """``cuda`` or ``cuda:N`` when the job was given a GPU and there is one, else ``cpu`` with ``threads`` threads.
 
     Where CUDA_VISIBLE_DEVICES is set (by a scheduler or by hand) the first of its devices is taken; else a free one is
@@ -31,9 +31,9 @@ def choose(gpus: int, threads: int) -> str:
     if gpus and torch.cuda.is_available():
         number = 0 if "CUDA_VISIBLE_DEVICES" in os.environ else lease(lease_folder(), torch.cuda.device_count())
         log.info("computing on GPU %d, %s", number, torch.cuda.get_device_name(number))
-        return f"cuda:{number}"
+        return [f"cuda:{number}"]
     log.info("computing on the CPU, %d threads", torch.get_num_threads())
-    return "cpu"
+    return ["cpu"]
 
 
 def lease_folder() -> Path:

@@ -40,12 +40,26 @@ def holder(file: IO[str]) -> str:
     return f"{signed}, which is dead: a process that it started still runs" if dead else signed
 
 
+def end_with_parent(parent: int) -> None:
+    """End this process when the one that started it does, ``parent``, or now if that has happened.
+
+    For a process that is spawned; one that is forked does so by itself.
+    """
+    _ask_to_end()
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _ask_to_end() -> None:
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a killed parent cannot tell its children
+
+
 def _leave_to_parent() -> None:
     for file in _held:
         file.close()
     _held.clear()
-    if _libc is not None:
-        _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # a killed parent cannot tell its children
+    _ask_to_end()
 
 
 os.register_at_fork(after_in_child=_leave_to_parent)

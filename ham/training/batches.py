@@ -11,7 +11,7 @@ from ham.datasets.dataset import Dataset, pair_key
 from ham.datasets.image_store import Store
 from ham.errors import DataError
 from ham.refinement.masks import RefinedMasks
-from ham.samples import Batch, Epochs, RandomChanges, Samples, testing_loader, training_loader
+from ham.samples import WHOLE, Batch, Epochs, RandomChanges, Samples, Share, evaluation_loader, training_loader
 from ham.training.settings import TrainingSettings
 
 
@@ -42,17 +42,21 @@ class Sources:
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """Batches of a training; ``facts`` are numbers of images and lists, for run.json."""
+    """Batches of a training on a list of ``images``; ``facts`` are numbers of images and lists, for run.json."""
 
     dataset: Dataset
+    images: list[str]
     epochs: Epochs
     training: Iterable[Batch]
     validation: Iterable[Batch]
     facts: dict[str, Any]
 
 
-def prepare_batches(sources: Sources, settings: TrainingSettings, workers: int) -> TrainingBatches:
-    """Open what a training uses; ``workers`` processes decode ahead. DataError where a list is empty."""
+def prepare_batches(
+    sources: Sources, settings: TrainingSettings, workers: int, share: Share = WHOLE, pinned: bool = False
+) -> TrainingBatches:
+    """Open what a training uses; ``workers`` processes decode ahead, ``pinned`` for a GPU. DataError where a list is
+    empty."""
     dataset, lists = Dataset.open(sources.dataset), sources.lists
     store = Store.open(sources.store, dataset) if sources.store else None
     masks = RefinedMasks.open(sources.refined) if sources.refined else None
@@ -62,7 +66,7 @@ def prepare_batches(sources: Sources, settings: TrainingSettings, workers: int) 
     size = settings.image_size
     changes = RandomChanges(settings.augmentation, settings.seed)
     samples = Samples(dataset, images, boxed, size, changes, masks, store)
-    epochs = Epochs(len(images), settings.batch_size, settings.seed)
+    epochs = Epochs(len(images), settings.batch_size, settings.seed, share, settings.batch_norm_group)
     validated = Samples(dataset, list(dict.fromkeys([*seen, *seen_boxes])), seen_boxes, size, store=store)
     facts = {
         "train_images": len(images),
@@ -75,9 +79,10 @@ def prepare_batches(sources: Sources, settings: TrainingSettings, workers: int) 
     }
     return TrainingBatches(
         dataset,
+        images,
         epochs,
-        training_loader(samples, epochs, workers),
-        testing_loader(validated, settings.batch_size, workers),
+        training_loader(samples, epochs, workers, pinned),
+        evaluation_loader(validated, settings.batch_size, workers, share, pinned),
         facts,
     )
 

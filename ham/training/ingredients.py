@@ -19,7 +19,7 @@ from ham.settings import flatten
 from ham.training.settings import TrainingSettings
 
 # All checkpoints are kept, so which is tested can change without training; and what is kept of a finished one.
-UNDECIDING = frozenset({"checkpoint", "keep_optimizer"})
+UNDECIDING = frozenset({"checkpoint", "keep_optimizer", "save_minutes"})
 
 
 @dataclass(frozen=True)

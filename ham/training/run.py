@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from ham.errors import DataError, ResumeError
+from ham.errors import DataError, EnvironmentProblem, ResumeError, list_some
 from ham.model import weights
 from ham.model.card import Card
 from ham.model.forward import computed_precision
@@ -21,9 +22,11 @@ from ham.runtime.progress import duration, track
 from ham.runtime.provenance import git_state, versions
 from ham.training.batches import Sources, TrainingBatches, prepare_batches
 from ham.training.ingredients import Ingredients, data_ingredients, deciding_settings
+from ham.training.launch import run_together
+from ham.training.parallel import ALONE, Team
 from ham.training.settings import TrainingSettings
 from ham.training.state import Resume, State
-from ham.training.step import Learner, make_learner, train_epoch
+from ham.training.step import Learner, NotFiniteError, Tally, make_learner, train_epoch
 from ham.training.validation import BEST, choose_checkpoints, validate
 
 log = logging.getLogger("ham")
@@ -36,18 +39,21 @@ def train(
     code: dict[str, str],
     gpus: int = 0,
     threads: int = 1,
+    processes: int = 1,
 ) -> None:
     """Train one split and write model.safetensors, checkpoints/, history.csv and run.json into ``output``.
 
     Goes on where an interrupted run of the same settings, ``code`` (module to digest) and data stopped; a finished one
-    rewrites its outputs without an epoch. Raises ResumeError while another process trains it, DataError on a bad image.
+    rewrites its outputs without an epoch. ``processes`` share the work where there is no GPU; else one a GPU does.
+    Raises ResumeError while another process trains it, DataError on a bad image.
     """
     wanted = ingredients_of(sources, settings, code)
     resume = Resume.of_output(output)
     with resume.locked():
         state = resume.find(wanted)
         if state is None or state.epoch < settings.epochs:
-            state = Training(sources, settings, wanted, resume, torch.device(choose(gpus, threads)), threads).run(state)
+            devices = choose(gpus, threads)
+            state = run_epochs(sources, settings, wanted, resume, devices * (processes if devices == ["cpu"] else 1))
         else:
             log.info("already trained with these settings, code and data: writing its outputs again")
         state = resume.keep(replace(state, ingredients=wanted, planned=wanted.epochs))
@@ -64,6 +70,40 @@ def ingredients_of(sources: Sources, settings: TrainingSettings, code: dict[str,
     return Ingredients(deciding_settings(settings), code, data)
 
 
+def run_epochs(
+    sources: Sources,
+    settings: TrainingSettings,
+    wanted: Ingredients,
+    resume: Resume,
+    devices: Sequence[str],
+) -> State:
+    """Train what is left of the epochs, on one device or together on several; the final state."""
+    threads = max(torch.get_num_threads() // len(devices), 1)
+    training = Training(sources, settings, wanted, resume, threads)
+    if len(devices) == 1:
+        training.run(torch.device(devices[0]), ALONE)
+    else:
+        refuse_team(settings, len(devices))
+        run_together(training.run, (), devices)
+    state = resume.read()
+    if state is None:
+        raise ResumeError(f"{resume.current} was taken away while it was trained; run the same command again.")
+    return state
+
+
+def refuse_team(settings: TrainingSettings, size: int) -> None:
+    """EnvironmentProblem where ``size`` processes would not compute what one does: batch norm takes its statistics
+    over whole groups of images."""
+    groups = settings.batch_norm_groups
+    if groups % size:
+        fitting = [str(count) for count in range(1, groups + 1) if groups % count == 0]
+        raise EnvironmentProblem(
+            f"{size} processes cannot share a batch of {settings.batch_size} with batch norm over "
+            f"{settings.batch_norm_group} images: {list_some(fitting, 9)} can; or change "
+            "training.network.batch_norm_images, and with it the numbers."
+        )
+
+
 @dataclass
 class Training:
     """One run over the epochs of a split."""
@@ -72,40 +112,55 @@ class Training:
     settings: TrainingSettings
     wanted: Ingredients
     resume: Resume
-    device: torch.device
     threads: int
 
-    def run(self, state: State | None) -> State:
-        """Train from ``state`` (None: from the start) to the last epoch; the final state."""
+    def run(self, device: torch.device, team: Team) -> None:
+        """Train from the current state to the last epoch, as a member of ``team``."""
         settings = self.settings
-        batches = prepare_batches(self.sources, settings, loader_workers(self.device.type, self.threads))
-        learner = make_learner(len(batches.dataset.findings), settings, self.device)
+        torch.set_num_threads(self.threads)
+        batches = prepare_batches(
+            self.sources, settings, loader_workers(device.type, self.threads), team.share, device.type == "cuda"
+        )
+        learner = make_learner(len(batches.dataset.findings), settings, device, team)
         facts = {**batches.facts, **self.facts(learner)}
+        state = self.resume.read()
         if state is None:
             state = State(self.wanted, 0, settings.epochs, {}, {}, {}, [], 0.0, facts)
         else:
             self.load(learner, state)
             log.info("going on after epoch %d of %d", state.epoch, settings.epochs)
-        if facts["precision"] != settings.precision:
-            log.warning("this CPU has no bfloat16 arithmetic: computing in float32")
-        log.info(
-            "training on %(train_images)d images, %(train_boxed_images)d with boxes; validation %(validation_images)d",
-            facts,
-        )
+        self.tell(batches, facts)
         for epoch in range(state.epoch + 1, settings.epochs + 1):
             row = self.epoch(learner, batches, epoch)
             state = self.keep(learner, batches, state, row, facts)
             left = (settings.epochs - epoch) * state.seconds / epoch
             log.info("%s, %s left", describe_epoch(row, settings.epochs), duration(left))
-        return state
+
+    def tell(self, batches: TrainingBatches, facts: dict[str, Any]) -> None:
+        """What is trained on, and what is otherwise than the settings say."""
+        settings = self.settings
+        if facts["precision"] != settings.precision:
+            log.warning("no %s arithmetic on this CPU: computing in float32", settings.precision)
+        if settings.accumulation > max(settings.batch_norm_groups // facts["processes"], 1):
+            log.warning(
+                "training.accumulation: %d cuts batches finer than batch norm's groups of %d images: its statistics "
+                "are those of the parts, not the published ones",
+                settings.accumulation,
+                settings.batch_norm_group,
+            )
+        log.info(
+            "training on %(train_images)d images, %(train_boxed_images)d with boxes; validation %(validation_images)d",
+            facts,
+        )
 
     def facts(self, learner: Learner) -> dict[str, Any]:
         """Where and by what is trained, for run.json."""
-        gpu = self.device.type == "cuda"
+        gpu = learner.device.type == "cuda"
         return {
-            "device": torch.cuda.get_device_name(self.device) if gpu else "cpu",
+            "device": torch.cuda.get_device_name(learner.device) if gpu else "cpu",
+            "processes": learner.team.size,
             "threads": self.threads,
-            "precision": computed_precision(self.device, self.settings),
+            "precision": computed_precision(learner.device, self.settings),
             "parameters": sum(p.numel() for p in learner.network.parameters()),
             "versions": versions(),
             "git": git_state(),
@@ -126,26 +181,59 @@ class Training:
 
     def epoch(self, learner: Learner, batches: TrainingBatches, epoch: int) -> dict[str, float]:
         """One epoch (from 1) and its validation: a row of history.csv."""
-        start = time.monotonic()
-        batches.epochs.epoch = epoch
-        what = f"epoch {epoch} of {self.settings.epochs}"
-        trained = train_epoch(learner, track(batches.training, what, len(batches.epochs)), epoch, self.settings)
-        images, seconds = trained.pop("images"), time.monotonic() - start
+        tally = self.load_inside(learner, epoch)
+        batches.epochs.epoch, batches.epochs.done = epoch, tally.steps
+        training = track(
+            batches.training, f"epoch {epoch} of {self.settings.epochs}", len(batches.epochs) - tally.steps
+        )
+        saver = Saver(self.settings.save_minutes, lambda tally: self.save_inside(learner, epoch, tally))
         try:
-            seen = validate(learner.network, batches.validation, self.settings, self.device)
-        except FloatingPointError as error:
+            tally = train_epoch(learner, training, epoch, self.settings, tally, saver)
+            learner.team.agree(learner.network)
+            start = time.monotonic()
+            seen = validate(learner.network, batches.validation, self.settings, learner.device, learner.team)
+        except NotFiniteError as error:
+            names = [batches.images[place] for place in error.places if place >= 0]
             raise DataError(
-                f"{error} after epoch {epoch}: the training diverged; lower training.optimizer.learning_rate "
-                f"(now {self.settings.optimizer.learning_rate:g}) or train in float32."
+                f"the loss {error.term} became {error.value} in epoch {epoch}, step {error.step}, on images "
+                f"{list_some(names, 3)}: {self.advice(epoch)}"
             ) from None
+        except FloatingPointError as error:
+            raise DataError(f"{error} after epoch {epoch}: {self.advice(epoch)}") from None
         return {
             "epoch": epoch,
             "steps": epoch * len(batches.epochs),
-            **trained,
-            "seconds": time.monotonic() - start,
-            "images_per_second": images / seconds,
+            "learning_rate": learner.optimizer.param_groups[0]["lr"],
+            **tally.means(),
+            "seconds": tally.seconds + time.monotonic() - start,
+            "images_per_second": tally.images / tally.seconds,
             **seen,
         }
+
+    def advice(self, epoch: int) -> str:
+        """What to do about a training that diverged in ``epoch``."""
+        kept = f"what stood after epoch {epoch - 1} is kept; " if epoch > 1 else ""
+        return (
+            f"the training diverged; {kept}lower training.optimizer.learning_rate "
+            f"(now {self.settings.optimizer.learning_rate:g}) or train in float32."
+        )
+
+    def load_inside(self, learner: Learner, epoch: int) -> Tally:
+        """Bring a learner to where ``epoch`` was last saved inside, if it was; its tally."""
+        stand = self.resume.load_inside(self.wanted.identity, epoch)
+        if stand is None:
+            return Tally()
+        learner.network.load_state_dict(stand["network"])
+        learner.optimizer.load_state_dict(stand["optimizer"])
+        tally = Tally(**stand["tally"])
+        log.info("going on after step %d of epoch %d", tally.steps, epoch)
+        return tally
+
+    def save_inside(self, learner: Learner, epoch: int, tally: Tally) -> None:
+        """Keep where ``epoch`` stands, for :meth:`load_inside`."""
+        if learner.team.rank == 0:
+            stand = {"network": learner.network.state_dict(), "optimizer": learner.optimizer.state_dict()}
+            self.resume.save_inside(self.wanted.identity, epoch, {**stand, "tally": asdict(tally)})
 
     def keep(
         self, learner: Learner, batches: TrainingBatches, state: State, row: dict[str, float], facts: dict[str, Any]
@@ -166,6 +254,8 @@ class Training:
             facts=facts,
             adopted=state.adopted,
         )
+        if learner.team.rank > 0:
+            return state
         card = self.card(batches, epoch)
         weights.save(self.resume.weights(epoch), learner.network.state_dict(), card)
         with written(self.resume.optimizer(state)) as temporary:
@@ -186,6 +276,20 @@ class Training:
             versions=versions(),
             data_licence=batches.dataset.info["licence"],
         )
+
+
+class Saver:
+    """Calls ``save`` with an epoch's tally where ``minutes`` have passed since it last did; never where they are
+    None."""
+
+    def __init__(self, minutes: float | None, save: Callable[[Tally], None]) -> None:
+        self.minutes, self.save = minutes, save
+        self.last = time.monotonic()
+
+    def __call__(self, tally: Tally) -> None:
+        if self.minutes is not None and time.monotonic() - self.last >= 60 * self.minutes:
+            self.save(tally)
+            self.last = time.monotonic()
 
 
 def describe_epoch(row: dict[str, float], epochs: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -35,6 +36,9 @@ class TrainingSettings(ModelSettings):
 
     seed: int = Field(0, ge=0, le=2**31 - 1)
     batch_size: int = Field(24, ge=2)
+    accumulation: int = Field(
+        1, ge=1, description="parts in which a batch passes through the network, for cards of little memory"
+    )
     epochs: int = Field(20, ge=1)
     checkpoint: Checkpoint = Field(
         "best-auc", description="which weights are tested: last, or the best of an epoch on the validation lists"
@@ -44,7 +48,20 @@ class TrainingSettings(ModelSettings):
         description="keep what a finished training needs to go on, so that more epochs can follow (not under poly, "
         "whose rate depends on their number); false: a third of the room",
     )
+    save_minutes: float | None = Field(
+        30.0, gt=0, description="minutes between two savings inside an epoch; null: only after each epoch"
+    )
     refined_boxes: bool = Field(False, description="train on box masks refined by the dense CRF")
     optimizer: OptimizerSettings = OptimizerSettings()
     schedule: ScheduleSettings = ScheduleSettings()
     augmentation: AugmentationSettings = AugmentationSettings()
+
+    @property
+    def batch_norm_group(self) -> int:
+        """Images that share batch norm statistics."""
+        return self.network.batch_norm_images or self.batch_size
+
+    @property
+    def batch_norm_groups(self) -> int:
+        """Groups of a whole batch that have batch norm statistics of their own."""
+        return math.ceil(self.batch_size / self.batch_norm_group)

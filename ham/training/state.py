@@ -8,6 +8,7 @@
         current/state.json      the last finished epoch: what it was made from, history, which epoch is which checkpoint
         current/epoch-7.safetensors     weights of an epoch that is a checkpoint; several checkpoints may be one epoch
         current/optimizer-7.pt  needed to go on
+        current/inside-8-<identity>-<digest>.pt     how epoch 8 stood when it was last saved
         superseded/<identity>-<epoch>/  earlier states of the same form, whose settings, code or data were others
 
 The folder is not Snakemake's, which deletes outputs before each attempt. A state is written whole or not at all:
@@ -29,7 +30,7 @@ from typing import Any
 
 from ham.errors import ResumeError
 from ham.runtime import locks
-from ham.runtime.files import link_or_copy, sha256, write_json, write_text
+from ham.runtime.files import link_or_copy, sha256, write_json, write_text, written
 from ham.training.ingredients import Ingredients, differences
 
 log = logging.getLogger("ham")
@@ -128,7 +129,8 @@ class Resume:
         candidates = {folder: state for folder in self._kept() if (state := self._usable(folder, wanted))}
         chosen = max(candidates, key=lambda folder: candidates[folder].epoch, default=None)
         if chosen != self.current:
-            self._set_aside(wanted)
+            if chosen is not None or not self._inside(wanted.identity, 1):
+                self._set_aside(wanted)
             if chosen is not None:
                 chosen.replace(self.current)
         state = candidates[chosen] if chosen is not None else None
@@ -157,6 +159,32 @@ class Resume:
             if old.name not in kept:
                 old.unlink()
         return state
+
+    def save_inside(self, identity: str, epoch: int, stand: Mapping[str, Any]) -> None:
+        """Keep how ``epoch`` of a training stands, in place of what was kept of it; the name tells the digest."""
+        import torch  # here, because ham why reads states without it
+
+        new = self.current / "inside.pt"
+        with written(new) as temporary:
+            torch.save(dict(stand), temporary)
+        former = self._inside(identity, epoch)
+        new.replace(self.current / f"inside-{epoch}-{identity[:12]}-{sha256(new)[:12]}.pt")
+        for path in former:
+            path.unlink()
+
+    def load_inside(self, identity: str, epoch: int) -> dict[str, Any] | None:
+        """How ``epoch`` stood when it was last saved; None where it was not, or what was is damaged."""
+        import torch
+
+        for path in self._inside(identity, epoch):
+            if sha256(path).startswith(path.stem.rpartition("-")[2]):
+                stand: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+                return stand
+            log.warning("%s is damaged or was changed: its epoch starts again", path)
+        return None
+
+    def _inside(self, identity: str, epoch: int) -> list[Path]:
+        return sorted(self.current.glob(f"inside-{epoch}-{identity[:12]}-*.pt"))
 
     def save_history(self, text: str) -> None:
         """The history so far, for people who watch."""

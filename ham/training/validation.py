@@ -4,47 +4,56 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ham.model.forward import outputs
 from ham.model.losses import hierarchical_losses
 from ham.model.maps import RegionRule, predicted_regions
-from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published, overlap, share_at_least
-from ham.model.network import HierarchicalAttentionNetwork
+from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published, overlap_of_areas, share_at_least
+from ham.model.network import HierarchicalAttentionNetwork, Output
 from ham.protocol import T_IOR, T_IOU
 from ham.samples import Batch
+from ham.training.parallel import ALONE, Team
 from ham.training.settings import TrainingSettings
 
 BEST = {"best-auc": "validation_auc", "best-t-iou": "validation_t_iou", "best-t-ior": "validation_t_ior"}
 
 
+class Seen(NamedTuple):
+    """What validation sees of a batch of B images with P pairs."""
+
+    loss: Tensor  # []
+    labels: Tensor  # [B, C]
+    probability: Tensor  # [B, C]
+    abnormality: Tensor  # [B], a probability
+    findings: Tensor  # [P]
+    areas: Tensor  # [3, P], pixels of region and mask, of the region, of the mask
+
+
 def validate(
-    network: HierarchicalAttentionNetwork, batches: Iterable[Batch], settings: TrainingSettings, device: torch.device
+    network: HierarchicalAttentionNetwork,
+    batches: Iterable[Batch],
+    settings: TrainingSettings,
+    device: torch.device,
+    team: Team = ALONE,
 ) -> dict[str, float]:
     """Metrics of the validation images, named as the columns of history.csv; nan where undefined.
 
-    Localization is over the pairs whose masks the batches carry: a mean over findings that have such pairs.
-    FloatingPointError where the network says nan of an image, or the loss is no number.
+    Each process of a team looks at its ``batches`` and has the metrics of all. Localization is over the pairs whose
+    masks the batches carry: a mean over findings that have such pairs. FloatingPointError where the network says nan of
+    an image, or the loss is no number.
     """
-    labels, scores, abnormal, losses = [], [], [], []
-    findings, ious, iors = [], [], []
-    rule = RegionRule.of(settings.image_size, settings.loss)
-    for batch, output in outputs(network, batches, settings, device):
-        supervision = batch.supervision(device)
-        losses += [float(hierarchical_losses(output, supervision, settings.loss).total)] * len(batch.labels)
-        labels.append(batch.labels.numpy())
-        scores.append(torch.sigmoid(output.logit_class).cpu().numpy())
-        abnormal.append(torch.sigmoid(output.logit_abnormality[:, 0]).cpu().numpy())
-        if len(batch.pair_image):
-            maps = output.cam_class[supervision.pair_image, supervision.pair_finding]
-            regions = predicted_regions(maps, *rule)
-            found = overlap(regions.cpu().numpy(), batch.pair_mask.numpy())
-            findings.append(batch.pair_finding.numpy())
-            ious.append(found.iou)
-            iors.append(found.ior)
-    truth, probability = np.concatenate(labels), np.concatenate(scores)
+    own = [look(batch, output, settings) for batch, output in outputs(network, batches, settings, device)]
+    seen = team.together([Seen(*(tensor.cpu() for tensor in of_batch)) for of_batch in own])
+    losses = np.repeat([float(of.loss) for of in seen], [len(of.labels) for of in seen])
+    truth, probability, abnormal, column = (
+        np.concatenate([getattr(of, name).numpy() for of in seen])
+        for name in ("labels", "probability", "abnormality", "findings")
+    )
     if not (np.isfinite(probability).all() and np.isfinite(losses).all()):
         raise FloatingPointError("the network says nan of validation images, or their loss is infinite")
     areas = np.array([auc(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])
@@ -55,13 +64,32 @@ def validate(
         "auc_published": mean_published(areas),
         "accuracy": mean_defined(np.where(np.isnan(areas), np.nan, right)),  # of one class it says nothing
         "accuracy_published": mean_defined(right),
-        "auc_abnormality": auc(any_present(truth), np.concatenate(abnormal)),
+        "auc_abnormality": auc(any_present(truth), abnormal),
     }
-    if findings:
-        column = np.concatenate(findings)
-        result |= _shares("t_iou", T_IOU, np.concatenate(ious), column, truth.shape[1])
-        result |= _shares("t_ior", T_IOR, np.concatenate(iors), column, truth.shape[1])
+    if len(column):
+        found = overlap_of_areas(*np.concatenate([of.areas.numpy() for of in seen], axis=1))
+        result |= _shares("t_iou", T_IOU, found.iou, column, truth.shape[1])
+        result |= _shares("t_ior", T_IOR, found.ior, column, truth.shape[1])
     return {f"validation_{name}": value for name, value in result.items()}
+
+
+def look(batch: Batch, output: Output, settings: TrainingSettings) -> Seen:
+    """What counts of a batch, on its device: a GPU is waited for once, at the end of all."""
+    maps = output.cam_class[batch.pair_image, batch.pair_finding]
+    areas = torch.zeros(3, len(maps), dtype=torch.int64, device=maps.device)
+    if len(maps):
+        regions = predicted_regions(maps, *RegionRule.of(settings.image_size, settings.loss))
+        areas = torch.stack(
+            [pixels.sum(dim=(1, 2)) for pixels in (regions & batch.pair_mask, regions, batch.pair_mask)]
+        )
+    return Seen(
+        hierarchical_losses(output, batch.supervision, settings.loss).total,
+        batch.labels,
+        torch.sigmoid(output.logit_class),
+        torch.sigmoid(output.logit_abnormality[:, 0]),
+        batch.pair_finding,
+        areas,
+    )
 
 
 def _shares(

@@ -150,25 +150,14 @@ def test_without_foreground_attention_the_head_sees_the_backbone_alone() -> None
     assert network(torch.randn(2, 3, 64, 64)).cam_class.shape == (2, 3, 8, 8)
 
 
-def test_dropout_takes_whole_channels_at_the_settings_share_and_in_training_only() -> None:
-    def made(dropout: float) -> HierarchicalAttentionNetwork:
-        torch.manual_seed(0)
-        options = {"architecture": "resnet18", "pretrained": None, "batch_norm_images": None, "dropout": dropout}
-        return HierarchicalAttentionNetwork(3, NetworkSettings.of(options)).train()
-
-    images = torch.from_numpy(reference_inputs.images("dropout", 8, 64)).float()
-    whole = made(0.0).features(images).detach()
-    alive = whole.amax(dim=(2, 3)) > 0
-    assert alive.sum() > 2000  # of 8 x 512 channels
-    for share in (0.1, 0.5):
-        network = made(share)
-        found = network.features(images).detach()
-        dropped = (found.amax(dim=(2, 3)) == 0) & alive
-        # a channel is gone with all its positions, or there with all, divided by what is kept
-        kept = torch.where(dropped, 0.0, 1 / (1 - share))[:, :, None, None]
-        torch.testing.assert_close(found, whole * kept, rtol=1e-5, atol=1e-6)
-        assert float(dropped[alive].float().mean()) == pytest.approx(share, abs=0.04)  # standard deviation below 0.012
-        assert not torch.equal(dropped[0], dropped[1])  # drawn for each image
-        network.eval()
-        assert torch.equal(network.features(images), network.features(images))
-    assert made(NetworkSettings().dropout).dropout.p == 0.1  # as published
+def test_factors_of_channels_multiply_whole_channels_of_the_head() -> None:
+    torch.manual_seed(0)
+    network = HierarchicalAttentionNetwork(3, NetworkSettings(architecture="resnet18", pretrained=None)).eval()
+    images = torch.from_numpy(reference_inputs.images("dropout", 2, 64)).float()
+    factors = torch.rand(2, 512)
+    whole = network.features(images)
+    torch.testing.assert_close(network.features(images, factors), whole * factors[:, :, None, None])
+    output = network(images, factors)
+    pooled = lse_pooling(whole * factors[:, :, None, None], 6.0)
+    torch.testing.assert_close(output.logit_class, network.model.cls_fc(pooled))
+    torch.testing.assert_close(network(images).logit_class, network.model.cls_fc(lse_pooling(whole, 6.0)))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from ham.errors import DataError
+from ham.model.forward import outputs
+from ham.model.losses import Losses
 from ham.model.network import Output
 from ham.samples import Batch
 from ham.settings import LossSettings, LossWeights, NetworkSettings
 from ham.training.settings import OptimizerSettings, ScheduleSettings, TrainingSettings
-from ham.training.step import Learner, train_epoch, train_step
-from ham.training.validation import choose_checkpoints
+from ham.training.step import Learner, NotFiniteError, Tally, make_learner, train_epoch, train_step
+from ham.training.validation import choose_checkpoints, look
 
 CPU = torch.device("cpu")
 
@@ -27,7 +29,7 @@ class Drawn(nn.Module):
         self.logit = nn.Parameter(torch.zeros(2))
         self.cam_class, self.cam_abnormality = cam_class, cam_abnormality
 
-    def forward(self, images: Tensor) -> Output:
+    def forward(self, images: Tensor, channels: Tensor | None = None) -> Output:
         assert self.training
         logits = self.logit.expand(len(images), 2)
         return Output(logits[:, :1], logits[:, 1:], self.cam_abnormality, self.cam_class)
@@ -49,6 +51,11 @@ def drawn_batch() -> Batch:
     return Batch(torch.zeros(2, 4, 4, dtype=torch.uint8), torch.ones(2, 1), pair, pair, mask, torch.arange(2))
 
 
+def terms(learner: Learner, settings: TrainingSettings) -> dict[str, float]:
+    """Loss terms of a step on the drawn batch."""
+    return dict(zip(Losses._fields, train_step(learner, drawn_batch(), settings).tolist(), strict=True))
+
+
 def with_loss(**loss: object) -> TrainingSettings:
     return TrainingSettings(
         epochs=6,
@@ -63,7 +70,7 @@ def test_the_box_term_of_a_step_cuts_maps_where_the_settings_say() -> None:
     """Rows 1, 0.5, 0, 0. Cut at 0.4 the refined map is two rows, as the mask: loss 0. Cut at 0.75 it is one row:
     (8 - 4) / (8 + 4). With slope 10 at 0.5 it is s(5), s(0) = 1/2, s(-5) twice."""
     found = [
-        train_step(drawn_learner(), drawn_batch(), with_loss(**loss))["box"]
+        terms(drawn_learner(), with_loss(**loss))["box"]
         for loss in ({}, {"refined_threshold": 0.75}, {"refined_threshold": 0.5, "refined_slope": 10.0})
     ]
     high, low = 1 / (1 + math.exp(-5)), 1 / (1 + math.exp(5))
@@ -74,10 +81,7 @@ def test_the_box_term_of_a_step_cuts_maps_where_the_settings_say() -> None:
 def test_the_bound_term_of_a_step_takes_the_soft_mask_of_the_settings() -> None:
     """A = 0.25 everywhere, K = rows 1, 0.5, 0, 0: sum K = 6, min(K, A) = 0.25 in two rows. Soft mask at 0.75: the first
     row counts, (6 - 1) / 6; at 0.25: both do, (6 - 2) / 6."""
-    found = [
-        train_step(drawn_learner(), drawn_batch(), with_loss(soft_mask_threshold=threshold))["bound"]
-        for threshold in (0.75, 0.25)
-    ]
+    found = [terms(drawn_learner(), with_loss(soft_mask_threshold=threshold))["bound"] for threshold in (0.75, 0.25)]
     assert found == pytest.approx([5 / 6, 4 / 6], abs=1e-5)
 
 
@@ -85,7 +89,7 @@ def test_a_step_goes_down_the_weighted_sum_of_the_settings() -> None:
     """Both logits are 0 and both labels 1: each cross entropy is log 2 and its gradient s(0) - 1 = -1/2."""
     weights = LossWeights(abnormality=0.3, classification=2.0, box=0.5, bound=0.25, union=0.125)
     learner = drawn_learner(rate=1.0)
-    losses = train_step(learner, drawn_batch(), with_loss(weights=weights, refined_threshold=0.75))
+    losses = terms(learner, with_loss(weights=weights, refined_threshold=0.75))
     # union: A = 0.25 (sum 4), min(K, A) = 0.25 in two rows, s(A) at 0.75 is 0: 4 / 4
     expected = (0.3 + 2.0) * math.log(2) + 0.5 * 4 / 12 + 0.25 * 5 / 6 + 0.125 * 1
     assert losses["total"] == pytest.approx(expected, abs=1e-5)
@@ -109,8 +113,8 @@ def test_an_epoch_steps_with_its_own_learning_rate(schedule: ScheduleSettings, r
     settings = with_loss(weights=weights).model_copy(update={"schedule": schedule})
     for epoch, rate in enumerate(rates, 1):
         learner = drawn_learner(rate=123.0)  # what an earlier epoch left
-        row = train_epoch(learner, [drawn_batch()], epoch, settings)
-        assert row["learning_rate"] == pytest.approx(rate, abs=1e-6)
+        train_epoch(learner, [drawn_batch()], epoch, settings)
+        assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(rate, abs=1e-6)
         assert learner.network.logit.tolist()[0] == pytest.approx(rate / 2, abs=1e-6)  # type: ignore[union-attr]
 
 
@@ -118,20 +122,55 @@ def test_the_losses_of_an_epoch_are_means_over_images() -> None:
     """A batch of two images at log 2, and one of one image whose label is 0 after a step that made its logit 1/2."""
     weights = LossWeights(abnormality=1, classification=0, box=0, bound=0, union=0)
     learner = drawn_learner()
-    one = drawn_batch()._replace(labels=torch.zeros(1, 1), image=torch.zeros(1, 4, 4, dtype=torch.uint8))
-    row = train_epoch(learner, [drawn_batch(), one], 1, with_loss(weights=weights))
+    one = drawn_batch()._replace(
+        labels=torch.zeros(1, 1), image=torch.zeros(1, 4, 4, dtype=torch.uint8), places=torch.arange(1)
+    )
+    tally = train_epoch(learner, [drawn_batch(), one], 1, with_loss(weights=weights))
+    row = tally.means()
     second = math.log(1 + math.exp(0.5))
     assert row["loss_abnormality"] == pytest.approx((2 * math.log(2) + second) / 3, abs=1e-6)
     assert row["loss"] == row["loss_abnormality"]
-    assert row["images"] == 3
+    assert (tally.images, tally.steps) == (3, 2)
 
 
 def test_a_loss_that_is_no_number_ends_the_epoch_with_its_name() -> None:
     learner = drawn_learner()
     with torch.no_grad():
         learner.network.logit.fill_(math.nan)  # type: ignore[operator, union-attr]
-    with pytest.raises(DataError, match=r"nan in epoch 3; lower training\.optimizer\.learning_rate \(now 1\)"):
-        train_epoch(learner, [drawn_batch()], 3, with_loss())
+    with pytest.raises(NotFiniteError) as raised:
+        train_epoch(learner, [drawn_batch()], 3, with_loss(), Tally(steps=7))
+    error = raised.value
+    assert (error.term, error.step, error.places) == ("abnormality", 8, [0, 1])
+    assert math.isnan(error.value)
+
+
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_nothing_is_read_from_the_device_in_a_step_or_a_look_at_validation_images(
+    accumulation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPU would be waited for. Tensors of the device `meta` have no values: whatever reads one raises."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # knows no such device
+    meta = torch.device("meta")
+    settings = TrainingSettings(
+        batch_size=4,
+        image_size=32,
+        accumulation=accumulation,
+        network=NetworkSettings(architecture="resnet18", pretrained=None, batch_norm_images=2),
+        optimizer=OptimizerSettings(name="sgd"),  # the fused Adam knows no such device either
+    )
+    pair = torch.tensor([0, 3])
+    masks = torch.zeros(2, 32, 32, dtype=torch.bool)
+    batch = Batch(
+        torch.zeros(4, 32, 32, dtype=torch.uint8), torch.zeros(4, 3), pair, pair - pair, masks, torch.arange(4)
+    )
+    learner = make_learner(3, settings, meta)
+    learner.network.train()
+    assert train_step(learner, batch.to(meta), settings).shape == (6,)
+    with pytest.raises(RuntimeError):  # reading does raise
+        train_step(learner, batch.to(meta), settings).tolist()
+    learner.network.eval()
+    for moved, output in outputs(learner.network, [batch], settings, meta):
+        assert look(moved, output, settings).areas.shape == (3, 2)
 
 
 def kept(*rows: tuple[float, float, float]) -> dict[str, int]:

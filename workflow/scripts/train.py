@@ -24,4 +24,5 @@ if __name__ == "__main__":
             code_of("train"),
             gpus=snakemake.resources.gpu,
             threads=snakemake.threads,
+            processes=snakemake.resources.get("processes", 1),
         )

@@ -1,0 +1,202 @@
+"""Weights do not depend on who loads images, where an epoch was stopped, or how the work is divided."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ham.model import weights
+from ham.samples import FILLER, Epochs, Share
+from ham.settings import NetworkSettings
+from ham.training import run as run_module
+from ham.training import step as step_module
+from ham.training.batches import Lists, Sources
+from ham.training.run import train
+from ham.training.settings import OptimizerSettings, TrainingSettings
+from ham.training.step import draw_channels
+
+LISTS = Lists("Main/fold1/train_0.5_0.8", "bbox/fold1/train_0.8", "Main/fold1/test_0_0.2", "bbox/fold1/test")
+SETTINGS = TrainingSettings(
+    image_size=32,
+    batch_size=8,
+    epochs=2,
+    checkpoint="last",
+    network=NetworkSettings(architecture="resnet18", pretrained=None, batch_norm_images=4),
+)
+CODE = {"ham.model.losses": "code"}
+
+
+def output(base: Path) -> Path:
+    return base / "results/phantom/experiment/ham/fold1"
+
+
+def run(
+    phantom: Path, base: Path, settings: TrainingSettings = SETTINGS, processes: int = 1
+) -> dict[str, torch.Tensor]:
+    """The last weights of a training."""
+    torch.set_num_threads(1)
+    train(Sources(phantom, LISTS), settings, output(base), CODE, threads=processes, processes=processes)
+    return weights.load(output(base) / "model.safetensors")
+
+
+def run_saving_each_step(phantom: Path, base: Path, workers: int) -> None:
+    step_module.READ_EVERY = 1
+    run_module.loader_workers = lambda *_: workers  # type: ignore[assignment]
+    run(phantom, base, SETTINGS.model_copy(update={"save_minutes": 1e-9}))
+
+
+@pytest.fixture(scope="module")
+def whole(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """Weights of a training without loader processes that nothing interrupted."""
+    return run(phantom, tmp_path_factory.mktemp("whole"))
+
+
+def assert_same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert not [name for name in one if not torch.equal(one[name], other[name])]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_the_number_of_loader_processes_changes_no_bit(
+    phantom: Path, whole: dict[str, torch.Tensor], tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_module, "loader_workers", lambda *_: workers)
+    assert_same(run(phantom, tmp_path), whole)
+
+
+@pytest.mark.parametrize(("epoch", "workers"), [(1, 0), (2, 2)])
+def test_a_training_that_is_killed_inside_an_epoch_goes_on_inside_and_ends_with_the_same_bits(
+    phantom: Path,
+    whole: dict[str, torch.Tensor],
+    tmp_path: Path,
+    epoch: int,
+    workers: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    child = multiprocessing.get_context("spawn").Process(target=run_saving_each_step, args=(phantom, tmp_path, workers))
+    child.start()
+    current = tmp_path / "results/.resume/phantom/experiment/ham/fold1/current"
+    deadline = time.monotonic() + 300
+    while not list(current.glob(f"inside-{epoch}-*.pt")):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.kill(child.pid or 0, signal.SIGKILL)
+    child.join()
+    with caplog.at_level(logging.INFO, "ham"):
+        found = run(phantom, tmp_path)
+    assert f"of epoch {epoch}" in caplog.text
+    assert "going on after step" in caplog.text
+    assert_same(found, whole)
+    assert not list(current.glob("inside*"))
+
+
+def test_a_damaged_state_inside_an_epoch_starts_the_epoch_again(
+    phantom: Path, whole: dict[str, torch.Tensor], tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: Any
+) -> None:
+    class StoppedError(Exception):
+        pass
+
+    steps = iter(range(2))
+    real = step_module.train_step
+
+    def stop_after_two(*given: Any) -> torch.Tensor:
+        if next(steps, None) is None:
+            raise StoppedError
+        return real(*given)
+
+    monkeypatch.setattr(step_module, "READ_EVERY", 1)
+    monkeypatch.setattr(step_module, "train_step", stop_after_two)
+    with pytest.raises(StoppedError):
+        run(phantom, tmp_path, SETTINGS.model_copy(update={"save_minutes": 1e-9}))
+    (inside,) = (tmp_path / "results/.resume/phantom/experiment/ham/fold1/current").glob("inside-1-*.pt")
+    content = bytearray(inside.read_bytes())
+    content[len(content) // 2] ^= 1
+    inside.write_bytes(content)
+    monkeypatch.undo()
+    assert_same(run(phantom, tmp_path), whole)
+    assert f"{inside} is damaged or was changed: its epoch starts again" in caplog.text
+
+
+def test_dropout_is_a_function_of_seed_epoch_and_place_and_takes_the_settings_share() -> None:
+    places = torch.tensor([5, 2, 5, FILLER - 7])
+    drawn = draw_channels(SETTINGS, 3, places)
+    assert drawn is not None
+    assert torch.equal(drawn[0], drawn[2])
+    again = draw_channels(SETTINGS, 3, torch.tensor([2]))
+    assert again is not None
+    assert torch.equal(again[0], drawn[1])
+    for other in (
+        draw_channels(SETTINGS, 4, places),
+        draw_channels(SETTINGS.model_copy(update={"seed": 1}), 3, places),
+    ):
+        assert other is not None
+        assert not torch.equal(other[0], drawn[0])
+    many = draw_channels(SETTINGS, 1, torch.arange(200))
+    assert many is not None
+    assert sorted({round(value, 6) for value in many.flatten().tolist()}) == [0.0, round(1 / 0.9, 6)]
+    assert float((many == 0).float().mean()) == pytest.approx(0.1, abs=0.005)  # standard deviation below 0.001
+    network = SETTINGS.network.model_copy(update={"dropout": 0.0})
+    assert draw_channels(SETTINGS.model_copy(update={"network": network}), 1, places) is None
+
+
+def test_shares_of_an_epoch_are_whole_groups_and_together_the_batch() -> None:
+    """27 images in batches of 8 with groups of 4, the last batch of 3 images is one group: the second process gets a
+    place that counts nowhere."""
+    alone = list(Epochs(27, 8, seed=0))
+    first, second = (list(Epochs(27, 8, 0, Share(rank, 2), 4)) for rank in range(2))
+    assert [len(batch) for batch in alone] == [8, 8, 8, 3]
+    assert [[*one, *other] for one, other in zip(first[:3], second[:3], strict=True)] == alone[:3]
+    assert first[3] == alone[3]
+    assert second[3] == [(1, FILLER - alone[3][0][1])]
+    assert second[3][0][1] < 0
+    five = list(Epochs(13, 8, 0, Share(1, 2), 4))  # the last batch of 5: groups of 3 and 2
+    assert [len(batch) for batch in five] == [4, 2]
+    resumed = Epochs(27, 8, seed=0)
+    resumed.done = 2
+    assert list(resumed) == alone[2:]
+
+
+# Plain descent in small steps: the first steps of Adam are the signs of gradients, of which rounding decides the
+# smallest, and the steep slopes of the maps blow rounding up a thousand times in a step of 0.01.
+DIVIDED = SETTINGS.model_copy(
+    update={"epochs": 1, "optimizer": OptimizerSettings(name="sgd", learning_rate=1e-4, weight_decay=1e-4)}
+)
+
+
+@pytest.fixture(scope="module")
+def undivided(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
+    """Weights of a training by one process with whole batches."""
+    return run(phantom, tmp_path_factory.mktemp("undivided"), DIVIDED)
+
+
+def assert_close(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
+
+
+def test_two_processes_end_with_the_weights_of_one(
+    phantom: Path, undivided: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    assert_close(run(phantom, tmp_path, DIVIDED, processes=2), undivided)
+
+
+def test_a_batch_in_parts_of_whole_groups_ends_with_the_weights_of_the_whole_batch(
+    phantom: Path, undivided: dict[str, torch.Tensor], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    in_two = run(phantom, tmp_path / "two", DIVIDED.model_copy(update={"accumulation": 2}))
+    assert "accumulation" not in caplog.text
+    assert_close(in_two, undivided)
+    in_four = run(phantom, tmp_path / "four", DIVIDED.model_copy(update={"accumulation": 4}))
+    assert "finer than batch norm's groups of 4 images" in caplog.text
+    name = "model.bn1.running_mean"
+    assert not torch.allclose(in_four[name], undivided[name], rtol=1e-5, atol=1e-6)
