@@ -36,8 +36,14 @@ SEEN_BY: dict[str, list[str]] = {
     "ham.model.maps": ["tests/model/test_metrics.py", "tests/model/test_maps.py", "tests/training/test_validation.py"],
     "ham.model.metrics": ["tests/model/test_metrics.py", "tests/training/test_validation.py"],
     "ham.training.schedule": ["tests/training/test_step.py", "tests/training/test_trajectories.py", "-k", "not four"],
-    "ham.training.step": ["tests/training/test_step.py", "tests/training/test_trajectories.py"],
-    "ham.scoring.floors": ["tests/scoring/test_floors.py"],
+    "ham.training.step": [
+        "tests/training/test_step.py",
+        "tests/training/test_trajectories.py",
+        "tests/training/test_determinism.py",
+        "-k",
+        "not killed and not processes",
+    ],
+    "ham.scoring.floors": ["tests/scoring/test_floors.py", "tests/frozen"],
     "ham.datasets.splits": ["tests/datasets/test_splits.py"],
 }
 

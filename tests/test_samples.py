@@ -16,7 +16,7 @@ from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, ids
 from ham.images import network_input, read_grey, resized
 from ham.refinement.masks import Cut, RefinedMasks, write_masks
-from ham.samples import Draw, Epochs, Masks, RandomChanges, Samples, draw_augmentation, dynamic_side
+from ham.samples import Draw, Epochs, Masks, RandomChanges, Samples, draw_augmentation, dynamic_side, evaluation_loader
 from ham.settings import AugmentationSettings, NormalisationSettings
 
 ITEMS = golden_json("items")
@@ -88,6 +88,10 @@ def test_draws_are_of_every_published_side_alike_and_mirror_every_second_image()
     assert 1390 < sum(draw.flip for draw in draws) < 1610  # 1500, standard deviation 27
     for flip, expected in ((0.0, {False}), (1.0, {True})):
         assert {draw.flip for draw in drawn(512, AugmentationSettings(flip=flip), 50)} == expected
+
+
+def test_a_fixed_size_is_neither_enlarged_nor_cut() -> None:
+    assert {draw[:3] for draw in drawn(512, AugmentationSettings(resize="fixed"), 20)} == {(512, 0, 0)}
 
 
 def test_crops_lie_anywhere_in_the_enlarged_image_and_rows_and_columns_apart() -> None:
@@ -180,3 +184,23 @@ def test_a_store_of_the_inputs_side_tests_on_the_pixels_of_the_files(dataset: Da
         assert len(one["masks"]) == len(two["masks"])
         for mask, again in zip(one["masks"], two["masks"], strict=True):
             np.testing.assert_array_equal(mask, again)  # boxes stay in pixels of the original image
+
+
+def test_a_batch_has_its_images_in_order_and_only_the_masks_there_are(dataset: Dataset) -> None:
+    images = list(dataset.table.index)
+    boxed = [image for image in images if dataset.boxes.get(image)]
+    bare = [image for image in images if image not in boxed]
+    chosen = [boxed[0], bare[0], boxed[1]] if bare else boxed[:3]
+    supervised = [boxed[1]]
+    for size, parts in ((3, [[0, 1, 2]]), (2, [[0, 1], [2]]), (1, [[0], [1], [2]])):
+        batches = list(evaluation_loader(Samples(dataset, chosen, supervised, 64), size, 0))
+        assert [batch.places.tolist() for batch in batches] == parts
+        assert all(batch.image.shape == (len(part), 64, 64) for batch, part in zip(batches, parts, strict=True))
+        *others, last = batches
+        assert all(batch.pair_mask.shape == (0, 64, 64) for batch in others)
+        findings = [dataset.findings[column] for column in last.pair_finding.tolist()]
+        assert sorted(findings) == sorted(dataset.boxes[boxed[1]])
+        assert set(last.pair_image.tolist()) == {len(parts[-1]) - 1}
+        whole = Draw(64, 0, 0, False)
+        for finding, mask in zip(findings, last.pair_mask.numpy(), strict=True):
+            assert np.array_equal(mask, Masks(dataset)(boxed[1], finding, 64, whole))

@@ -93,6 +93,17 @@ def test_the_folds_are_the_same_on_every_machine(case: tuple) -> None:
     assert {name: sorted(images) for name, images in again.items()} == {n: sorted(i) for n, i in lists.items()}
 
 
+def test_equal_patients_are_dealt_in_the_very_shares_of_the_settings() -> None:
+    table = pd.DataFrame(
+        {"patient": [str(n) for n in range(1000)], "width": 64, "height": 64, "view": "PA", "Mass": 1.0},
+        index=[f"{n}.png" for n in range(1000)],
+    )
+    for validation, sizes in ((0.1, [700, 100, 200]), (0.345, [460, 340, 200])):
+        lists = folds_by_patient(table, {}, FoldSettings(count=5, validation=validation))
+        for fold in range(1, 6):
+            assert [len(lists[f"Main/by-patient/fold{fold}/{part}"]) for part in PARTS] == sizes
+
+
 def test_another_seed_gives_other_folds(case: tuple) -> None:
     table, boxed, lists = case
     other = folds_by_patient(table, boxed, FoldSettings(seed=1))

@@ -257,6 +257,18 @@ def test_where_every_label_is_known_masking_changes_no_bit(shape: tuple[int, int
     assert torch.equal(gradient, expected)
 
 
+def test_cross_entropy_of_one_known_label_is_its_own() -> None:
+    found = classification_loss(torch.zeros(2, 3), torch.tensor([[NAN, NAN, 1.0], [NAN, NAN, NAN]]))
+    assert float(found) == pytest.approx(np.log(2))
+
+
+def test_more_findings_than_rows_of_a_map_are_no_trouble() -> None:
+    """A map of one pixel is constant, so that nothing is predicted: of a mask of 4 pixels all is missed."""
+    one = torch.tensor([0])
+    known = Supervision(torch.ones(1, 3), one, one + 2, torch.ones(1, 2, 2, dtype=torch.bool))
+    assert float(box_loss(torch.ones(1, 3, 1, 1), known, LossSettings())) == pytest.approx(1.0)
+
+
 def test_cross_entropy_without_a_known_label_is_zero_and_so_is_its_gradient() -> None:
     logits = torch.ones(2, 3, requires_grad=True)
     loss = classification_loss(logits, torch.full((2, 3), NAN))

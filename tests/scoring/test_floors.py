@@ -43,6 +43,18 @@ def test_without_training_boxes_a_patients_own_boxes_are_left_out() -> None:
     assert found.iou == pytest.approx([0.0, 0.0, 0.0])
 
 
+def test_without_training_boxes_the_prior_comes_from_all_other_patients() -> None:
+    """For the first: right, which it is not. For the others: one left, one right, whose mean is the same everywhere."""
+    found = floors.location_prior(pairs({"a1": LEFT, "b1": RIGHT, "c1": RIGHT}), [], 128)
+    assert found.iou == pytest.approx([0.0, 0.5, 0.5])
+
+
+def test_the_overlaps_of_a_prior_that_is_half_of_a_box() -> None:
+    found = floors.location_prior(pairs({"a1": [0.0, 0.0, 100.0, 100.0]}), pairs({"b1": LEFT}), 64)
+    assert (found.iou[0], found.ior[0]) == (0.5, 1.0)
+    assert (found.predicted_area[0], found.true_area[0]) == (64 * 32, 64 * 64)
+
+
 def test_one_patient_alone_has_no_prior() -> None:
     found = floors.location_prior(pairs({"a1": LEFT}), [], 128)
     assert (found.iou[0], found.predicted_area[0]) == (0.0, 0)
