@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import Sampler
 
 from ham.boxes import mask as box_mask
 from ham.boxes import nearest, resized_mask
@@ -23,6 +23,7 @@ from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, ids
 from ham.images import read_grey, resized
 from ham.refinement.masks import RefinedMasks
+from ham.runtime.loader import Loader
 from ham.settings import AugmentationSettings
 
 
@@ -201,13 +202,11 @@ class Epochs(Sampler[list[tuple[int, int]]]):
             yield [(self.epoch, int(place)) for place in order[start : start + self.batch_size]]
 
 
-def training_loader(samples: Samples, epochs: Epochs, workers: int) -> DataLoader[Any]:
+def training_loader(samples: Samples, epochs: Epochs, workers: int) -> Loader:
     """Batches of one epoch; ``workers`` processes decode ahead, 0 decodes between steps."""
-    return DataLoader(
-        samples, batch_sampler=epochs, num_workers=workers, collate_fn=collate, persistent_workers=workers > 0
-    )
+    return Loader(samples, collate, batch_sampler=epochs, num_workers=workers, persistent_workers=workers > 0)
 
 
-def testing_loader(samples: Samples, batch_size: int, workers: int) -> DataLoader[Any]:
+def testing_loader(samples: Samples, batch_size: int, workers: int) -> Loader:
     """All samples in the list's order, without random changes."""
-    return DataLoader(samples, batch_size=batch_size, num_workers=workers, collate_fn=collate)
+    return Loader(samples, collate, batch_size=batch_size, num_workers=workers)

@@ -20,6 +20,7 @@ from ham.runtime.files import link_or_copy, write_json, written
 from ham.runtime.progress import duration, track
 from ham.runtime.provenance import git_state, versions
 from ham.training.batches import Sources, TrainingBatches, prepare_batches
+from ham.training.faults import doubts, explained
 from ham.training.ingredients import Ingredients, data_ingredients, deciding_settings
 from ham.training.settings import TrainingSettings
 from ham.training.state import Resume, State
@@ -44,7 +45,7 @@ def train(
     """
     wanted = ingredients_of(sources, settings, code)
     resume = Resume.of_output(output)
-    with resume.locked():
+    with explained(settings, resume, on_gpu=gpus > 0), resume.locked():
         state = resume.find(wanted)
         if state is None or state.epoch < settings.epochs:
             state = Training(sources, settings, wanted, resume, torch.device(choose(gpus, threads)), threads).run(state)
@@ -97,6 +98,8 @@ class Training:
             state = self.keep(learner, batches, state, row, facts)
             left = (settings.epochs - epoch) * state.seconds / epoch
             log.info("%s, %s left", describe_epoch(row, settings.epochs), duration(left))
+            for doubt in doubts(state.history):
+                log.warning("%s", doubt)
         return state
 
     def facts(self, learner: Learner) -> dict[str, Any]:
@@ -168,8 +171,8 @@ class Training:
         )
         card = self.card(batches, epoch)
         weights.save(self.resume.weights(epoch), learner.network.state_dict(), card)
-        with written(self.resume.optimizer(state)) as temporary:
-            torch.save(learner.optimizer.state_dict(), temporary)
+        with written(self.resume.optimizer(state)) as temporary, open(temporary, "wb") as file:
+            torch.save(learner.optimizer.state_dict(), file)  # to a path it would not say why it failed
         state = self.resume.keep(state)
         self.resume.save_history(pd.DataFrame(state.history).to_csv(index=False))
         return state

@@ -4,6 +4,7 @@
 
     results/.resume/<dataset>/<experiment>/<variant>/<split>/
         lock                    held while a process trains
+        train.log               the log of all attempts, one after another
         history.csv             the epochs so far, for people who watch
         current/state.json      the last finished epoch: what it was made from, history, which epoch is which checkpoint
         current/epoch-7.safetensors     weights of an epoch that is a checkpoint; several checkpoints may be one epoch
@@ -132,6 +133,10 @@ class Resume:
             if chosen is not None:
                 chosen.replace(self.current)
         state = candidates[chosen] if chosen is not None else None
+        if state is not None:
+            self._drop_unnamed(state)
+        for unfinished in self.superseded.glob(".*"):  # of a process that was killed
+            shutil.rmtree(unfinished)
         if state is not None and state.finished and state.epoch < wanted.epochs:
             self._copy_finished(state)  # its results are what they were, whatever becomes of further epochs
         self._tell()
@@ -152,10 +157,7 @@ class Resume:
         files = {epoch: state.files.get(epoch) or sha256(path) for epoch, path in named.items()}
         state = replace(state, files=files, optimizer=sha256(optimizer) if optimizer.is_file() else None)
         write_json(self.current / "state.json", state.plain())
-        kept = {"state.json", optimizer.name, *(path.name for path in named.values())}
-        for old in self.current.iterdir():
-            if old.name not in kept:
-                old.unlink()
+        self._drop_unnamed(state)
         return state
 
     def save_history(self, text: str) -> None:
@@ -166,6 +168,14 @@ class Resume:
         """A finished state without what going on would need."""
         self.optimizer(state).unlink(missing_ok=True)
         return self.keep(state)
+
+    def _drop_unnamed(self, state: State) -> None:
+        """Remove what the current state, as it is written, does not name: what another has replaced, and what a process
+        that was killed while it saved has left."""
+        kept = {"state.json", self.optimizer(state).name, *(self.weights(int(epoch)).name for epoch in state.files)}
+        for old in self.current.iterdir():
+            if old.name not in kept:
+                old.unlink()
 
     def _tell(self) -> None:
         """One line on the states that are set aside and the room they take."""
@@ -206,6 +216,8 @@ class Resume:
             shutil.rmtree(self.current, ignore_errors=True)
             return
         state = read_state(self.current)
+        if state is not None:
+            self._drop_unnamed(state)
         if state is not None and state.identity != wanted.identity:
             log.info("settings, code or data changed since %s, which is set aside:", self.current)
             for line in differences(state.ingredients, wanted):

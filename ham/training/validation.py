@@ -29,7 +29,7 @@ def validate(
     FloatingPointError where the network says nan of an image, or the loss is no number.
     """
     labels, scores, abnormal, losses = [], [], [], []
-    findings, ious, iors = [], [], []
+    findings, ious, iors, empty = [], [], [], []
     rule = RegionRule.of(settings.image_size, settings.loss)
     for batch, output in outputs(network, batches, settings, device):
         supervision = batch.supervision(device)
@@ -44,6 +44,7 @@ def validate(
             findings.append(batch.pair_finding.numpy())
             ious.append(found.iou)
             iors.append(found.ior)
+            empty.append(~regions.flatten(1).any(dim=1).cpu().numpy())
     truth, probability = np.concatenate(labels), np.concatenate(scores)
     if not (np.isfinite(probability).all() and np.isfinite(losses).all()):
         raise FloatingPointError("the network says nan of validation images, or their loss is infinite")
@@ -61,6 +62,7 @@ def validate(
         column = np.concatenate(findings)
         result |= _shares("t_iou", T_IOU, np.concatenate(ious), column, truth.shape[1])
         result |= _shares("t_ior", T_IOR, np.concatenate(iors), column, truth.shape[1])
+        result["empty_maps"] = float(np.mean(np.concatenate(empty)))  # share of the pairs without a predicted region
     return {f"validation_{name}": value for name, value in result.items()}
 
 
