@@ -188,8 +188,9 @@ def test_a_pool_of_processes_raises_the_sentence_too(workers: int) -> None:
 
 
 JOB = """
-import sys, time
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from ham.runtime.jobs import job, log, log_attempt
 with job(SimpleNamespace(log=[sys.argv[1] + "/logs/train.log"], rule="train", wildcards={}, output=[])):
     log_attempt(Path(sys.argv[1], ".resume/train.log"))
