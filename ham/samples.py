@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
+from torch.utils.data import Sampler
 
 from ham.boxes import mask as box_mask
 from ham.boxes import nearest, resized_mask
@@ -24,6 +24,7 @@ from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, ids
 from ham.images import read_grey, resized
 from ham.refinement.masks import RefinedMasks
+from ham.runtime.loader import Loader
 from ham.settings import AugmentationSettings
 
 FILLER = -1  # place p of a list stands as FILLER - p where it only fills a batch
@@ -237,13 +238,13 @@ class Epochs(Sampler[list[tuple[int, int]]]):
         return np.concatenate([*groups[self.share.rank * each :][:each], batch[:0]])
 
 
-def training_loader(samples: Samples, epochs: Epochs, workers: int, pinned: bool = False) -> DataLoader[Any]:
+def training_loader(samples: Samples, epochs: Epochs, workers: int, pinned: bool = False) -> Loader:
     """Batches of one epoch; ``workers`` processes decode ahead, 0 decodes between steps; ``pinned`` for a GPU."""
-    return DataLoader(
+    return Loader(
         samples,
+        collate,
         batch_sampler=epochs,
         num_workers=workers,
-        collate_fn=collate,
         pin_memory=pinned,
         persistent_workers=workers > 0,
         generator=torch.Generator(),  # its own: a loader draws a seed for its processes, also where nothing uses it
@@ -252,15 +253,15 @@ def training_loader(samples: Samples, epochs: Epochs, workers: int, pinned: bool
 
 def evaluation_loader(
     samples: Samples, batch_size: int, workers: int, share: Share = WHOLE, pinned: bool = False
-) -> DataLoader[Any]:
+) -> Loader:
     """All samples in the list's order, without random changes; several processes take whole batches in turn."""
     places = list(range(len(samples)))
     batches = [places[start : start + batch_size] for start in range(0, len(samples), batch_size)]
-    return DataLoader(
+    return Loader(
         samples,
+        collate,
         batch_sampler=batches[share.rank :: share.of],
         num_workers=workers,
-        collate_fn=collate,
         pin_memory=pinned,
         generator=torch.Generator(),
     )

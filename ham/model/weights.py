@@ -90,5 +90,5 @@ def export_weights(source: Path, target: Path, published: bool) -> None:
     name, as the authors' files have, so that their scripts load it."""
     prefix = PARALLEL if published else ""
     state = load(source)
-    with written(target) as temporary:
-        torch.save(OrderedDict((prefix + name, value) for name, value in state.items()), temporary)
+    with written(target) as temporary, open(temporary, "wb") as file:  # to a path torch would not say why it failed
+        torch.save(OrderedDict((prefix + name, value) for name, value in state.items()), file)

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from ham.errors import EnvironmentProblem
 from ham.runtime.files import sha256, write_json
 
 
@@ -100,5 +101,5 @@ class FileDigests:
     def _remember(self) -> None:
         try:
             write_json(self.memory, self.known)
-        except OSError:  # a folder that cannot be written: taken again next time
+        except (OSError, EnvironmentProblem):  # a folder that cannot be written: taken again next time
             return

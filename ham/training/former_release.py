@@ -35,8 +35,8 @@ class Former:
         resume.current.mkdir(parents=True)
         for name, epoch in self.state.checkpoints.items():
             link_or_copy(self.folder / f"{name}.safetensors", resume.weights(epoch))
-        with written(resume.optimizer(self.state)) as temporary:
-            torch.save(self.optimizer, temporary)
+        with written(resume.optimizer(self.state)) as temporary, open(temporary, "wb") as file:
+            torch.save(self.optimizer, file)
 
 
 def read_former(resume: Resume, output: Path) -> Former | None:

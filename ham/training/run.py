@@ -21,6 +21,7 @@ from ham.runtime.files import link_or_copy, write_json, written
 from ham.runtime.progress import duration, track
 from ham.runtime.provenance import git_state, versions
 from ham.training.batches import Sources, TrainingBatches, prepare_batches
+from ham.training.faults import diverged, doubts, explained
 from ham.training.ingredients import Ingredients, data_ingredients, deciding_settings
 from ham.training.launch import run_together
 from ham.training.parallel import ALONE, Team
@@ -49,7 +50,7 @@ def train(
     """
     wanted = ingredients_of(sources, settings, code)
     resume = Resume.of_output(output)
-    with resume.locked():
+    with explained(settings, resume, on_gpu=gpus > 0), resume.locked():
         state = resume.find(wanted)
         if state is None or state.epoch < settings.epochs:
             devices = choose(gpus, threads)
@@ -135,6 +136,8 @@ class Training:
             state = self.keep(learner, batches, state, row, facts)
             left = (settings.epochs - epoch) * state.seconds / epoch
             log.info("%s, %s left", describe_epoch(row, settings.epochs), duration(left))
+            for doubt in doubts(state.history):
+                log.warning("%s", doubt)
 
     def tell(self, batches: TrainingBatches, facts: dict[str, Any]) -> None:
         """What is trained on, and what is otherwise than the settings say."""
@@ -194,12 +197,13 @@ class Training:
             seen = validate(learner.network, batches.validation, self.settings, learner.device, learner.team)
         except NotFiniteError as error:
             names = [batches.images[place] for place in error.places if place >= 0]
-            raise DataError(
-                f"the loss {error.term} became {error.value} in epoch {epoch}, step {error.step}, on images "
-                f"{list_some(names, 3)}: {self.advice(epoch)}"
-            ) from None
+            rate = learner.optimizer.param_groups[0]["lr"]
+            raise diverged(error.term, error.value, epoch, names, rate) from None
         except FloatingPointError as error:
-            raise DataError(f"{error} after epoch {epoch}: {self.advice(epoch)}") from None
+            raise DataError(
+                f"{error} after epoch {epoch}: the training diverged; lower training.optimizer.learning_rate "
+                f"(now {self.settings.optimizer.learning_rate:g}) or train in float32."
+            ) from None
         return {
             "epoch": epoch,
             "steps": epoch * len(batches.epochs),
@@ -209,14 +213,6 @@ class Training:
             "images_per_second": tally.images / tally.seconds,
             **seen,
         }
-
-    def advice(self, epoch: int) -> str:
-        """What to do about a training that diverged in ``epoch``."""
-        kept = f"what stood after epoch {epoch - 1} is kept; " if epoch > 1 else ""
-        return (
-            f"the training diverged; {kept}lower training.optimizer.learning_rate "
-            f"(now {self.settings.optimizer.learning_rate:g}) or train in float32."
-        )
 
     def load_inside(self, learner: Learner, epoch: int) -> Tally:
         """Bring a learner to where ``epoch`` was last saved inside, if it was; its tally."""
@@ -258,8 +254,8 @@ class Training:
             return state
         card = self.card(batches, epoch)
         weights.save(self.resume.weights(epoch), learner.network.state_dict(), card)
-        with written(self.resume.optimizer(state)) as temporary:
-            torch.save(learner.optimizer.state_dict(), temporary)
+        with written(self.resume.optimizer(state)) as temporary, open(temporary, "wb") as file:
+            torch.save(learner.optimizer.state_dict(), file)  # to a path it would not say why it failed
         state = self.resume.keep(state)
         self.resume.save_history(pd.DataFrame(state.history).to_csv(index=False))
         return state

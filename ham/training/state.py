@@ -4,6 +4,7 @@
 
     results/.resume/<dataset>/<experiment>/<variant>/<split>/
         lock                    held while a process trains
+        train.log               the log of all attempts, one after another
         history.csv             the epochs so far, for people who watch
         current/state.json      the last finished epoch: what it was made from, history, which epoch is which checkpoint
         current/epoch-7.safetensors     weights of an epoch that is a checkpoint; several checkpoints may be one epoch
@@ -134,6 +135,10 @@ class Resume:
             if chosen is not None:
                 chosen.replace(self.current)
         state = candidates[chosen] if chosen is not None else None
+        if state is not None:
+            self._drop_unnamed(state)
+        for unfinished in self.superseded.glob(".*"):  # of a process that was killed
+            shutil.rmtree(unfinished)
         if state is not None and state.finished and state.epoch < wanted.epochs:
             self._copy_finished(state)  # its results are what they were, whatever becomes of further epochs
         self._tell()
@@ -154,10 +159,7 @@ class Resume:
         files = {epoch: state.files.get(epoch) or sha256(path) for epoch, path in named.items()}
         state = replace(state, files=files, optimizer=sha256(optimizer) if optimizer.is_file() else None)
         write_json(self.current / "state.json", state.plain())
-        kept = {"state.json", optimizer.name, *(path.name for path in named.values())}
-        for old in self.current.iterdir():
-            if old.name not in kept:
-                old.unlink()
+        self._drop_unnamed(state)
         return state
 
     def save_inside(self, identity: str, epoch: int, stand: Mapping[str, Any]) -> None:
@@ -165,8 +167,8 @@ class Resume:
         import torch  # here, because ham why reads states without it
 
         new = self.current / "inside.pt"
-        with written(new) as temporary:
-            torch.save(dict(stand), temporary)
+        with written(new) as temporary, open(temporary, "wb") as file:
+            torch.save(dict(stand), file)
         former = self._inside(identity, epoch)
         new.replace(self.current / f"inside-{epoch}-{identity[:12]}-{sha256(new)[:12]}.pt")
         for path in former:
@@ -194,6 +196,15 @@ class Resume:
         """A finished state without what going on would need."""
         self.optimizer(state).unlink(missing_ok=True)
         return self.keep(state)
+
+    def _drop_unnamed(self, state: State) -> None:
+        """Remove what the current state, as it is written, does not name: what another has replaced, and what a process
+        that was killed while it saved has left."""
+        kept = {"state.json", self.optimizer(state).name, *(self.weights(int(epoch)).name for epoch in state.files)}
+        kept |= {path.name for path in self._inside(state.identity, state.epoch + 1)}
+        for old in self.current.iterdir():
+            if old.name not in kept:
+                old.unlink()
 
     def _tell(self) -> None:
         """One line on the states that are set aside and the room they take."""
@@ -234,6 +245,8 @@ class Resume:
             shutil.rmtree(self.current, ignore_errors=True)
             return
         state = read_state(self.current)
+        if state is not None:
+            self._drop_unnamed(state)
         if state is not None and state.identity != wanted.identity:
             log.info("settings, code or data changed since %s, which is set aside:", self.current)
             for line in differences(state.ingredients, wanted):

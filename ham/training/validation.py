@@ -67,9 +67,11 @@ def validate(
         "auc_abnormality": auc(any_present(truth), abnormal),
     }
     if len(column):
-        found = overlap_of_areas(*np.concatenate([of.areas.numpy() for of in seen], axis=1))
+        areas_of = np.concatenate([of.areas.numpy() for of in seen], axis=1)
+        found = overlap_of_areas(*areas_of)
         result |= _shares("t_iou", T_IOU, found.iou, column, truth.shape[1])
         result |= _shares("t_ior", T_IOR, found.ior, column, truth.shape[1])
+        result["empty_maps"] = float(np.mean(areas_of[1] == 0))  # share of the pairs without a predicted region
     return {f"validation_{name}": value for name, value in result.items()}
 
 

@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from ham.runtime.jobs import job
+from ham.runtime.jobs import job, log_attempt
 
 if __name__ == "__main__":
     with job(snakemake, "train"):
@@ -10,8 +10,11 @@ if __name__ == "__main__":
         from ham.training.batches import Lists, Sources
         from ham.training.run import train
         from ham.training.settings import TrainingSettings
+        from ham.training.state import Resume
 
         given = snakemake.input
+        output = Path(snakemake.output.model).parent
+        log_attempt(Resume.of_output(output).folder / "train.log")
         train(
             Sources(
                 Path(given.dataset).parent,
@@ -20,7 +23,7 @@ if __name__ == "__main__":
                 store=Path(given.store) if given.store else None,
             ),
             TrainingSettings.of(snakemake.params.settings),
-            Path(snakemake.output.model).parent,
+            output,
             code_of("train"),
             gpus=snakemake.resources.gpu,
             threads=snakemake.threads,
