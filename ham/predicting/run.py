@@ -49,7 +49,7 @@ def predict(
     Pixels come from where the checkpoint's training had them, whatever the configuration says now: from the store or
     from the image files.
     """
-    device = torch.device(choose(gpus, threads))
+    device = torch.device(choose(gpus, threads)[0])
     dataset = Dataset.open(chosen.dataset_folder)
     network, card = trained_network(checkpoint, dataset, device)
     training = card.model

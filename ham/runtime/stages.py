@@ -146,6 +146,7 @@ SILENT = frozenset(
         "ham.reporting.settings",
         "ham.runtime.devices",
         "ham.runtime.files",
+        "ham.runtime.leases",
         "ham.runtime.locks",
         "ham.runtime.process_pool",
         "ham.runtime.progress",
