@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,6 +22,7 @@ A, B, C = (f"GPU-{letter}d5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77" for letter in ("a"
 MIG_1, MIG_2 = "MIG-c6d4f1ef-42e4-5de3-91c7-45d71c87eb3f", "MIG-GPU-ad5ba0d6-d33d-2b2c-524d-9e3d8d2b8a77/2/0"
 MACHINE = [[A], [B], [C]]
 PARTITIONED = [[A, MIG_1, MIG_2], [B]]
+PATIENCE = 30.0  # seconds until a job that says nothing is one that hangs
 
 # takes visible devices as a job does before it asks torch, says which, and holds them until it is told to end
 JOB = """
@@ -91,7 +94,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 
 def taken(job: subprocess.Popen[str]) -> str:
+    """What a job has taken, once it has."""
     assert job.stdout is not None
+    assert select.select([job.stdout], [], [], PATIENCE)[0], "it waits for ever"
     return job.stdout.readline().strip()
 
 
@@ -153,13 +158,23 @@ def test_a_partitioned_gpu_stands_for_its_mig_devices(given: str | None, shown: 
     assert devices.visible(PARTITIONED, given) == shown
 
 
+@pytest.mark.parametrize("given", ["", "G", ",0"])
+def test_what_is_no_name_shows_nothing_of_a_single_gpu(given: str) -> None:
+    assert devices.visible([[A]], given) == []
+
+
 def test_the_full_name_of_a_device_is_its_own_though_another_begins_so() -> None:
     assert devices.visible([["GPU-a", "MIG-GPU-a/1/1", "MIG-GPU-a/1/11"]], "MIG-GPU-a/1/1") == ["MIG-GPU-a/1/1"]
 
 
-def test_jobs_have_devices_of_their_own_among_the_visible_wherever_tmpdir_is(smi: Smi, start: Start) -> None:
+def test_jobs_have_devices_of_their_own_among_the_visible_wherever_tmpdir_is(
+    smi: Smi, start: Start, tmp_path: Path
+) -> None:
     smi(MACHINE)
-    jobs = [start(CUDA_VISIBLE_DEVICES="1,2", TMPDIR=f"/tmp/job{number}") for number in range(2)]
+    folders = [tmp_path / "job1", tmp_path / "job2"]
+    for folder in folders:
+        folder.mkdir()
+    jobs = [start(CUDA_VISIBLE_DEVICES="1,2", TMPDIR=str(folder)) for folder in folders]
     assert {taken(job) for job in jobs} == {B, C}
     three = start(CUDA_VISIBLE_DEVICES="2,1")
     assert three.stderr is not None
@@ -173,6 +188,7 @@ def test_the_folder_of_leases_does_not_move_with_tmpdir_and_needs_no_name(monkey
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TMPDIR", "/dev/shm")
+    monkeypatch.setattr(tempfile, "tempdir", None)  # asked for anew
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000)  # of no entry in passwd
     assert devices.lease_folder() == Path("/tmp/ham-4000000")
 
@@ -233,6 +249,7 @@ def test_more_gpus_than_are_visible_is_one_sentence(
     smi: Smi, monkeypatch: pytest.MonkeyPatch, machine: list[list[str]], given: str | None, told: str
 ) -> None:
     smi(machine)
+    monkeypatch.setattr(leases, "lease", lambda folder, names, count: names)  # would wait for ever
     if given is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given)
     with pytest.raises(EnvironmentProblem, match=told):

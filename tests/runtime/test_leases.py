@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -48,6 +49,7 @@ for _ in range(12):
     leases.give_back()
 """
 
+PATIENCE = 30.0  # seconds until a job that says nothing is one that hangs
 Job = subprocess.Popen[str]
 Start = Callable[[Sequence[str], int], Job]
 
@@ -76,14 +78,26 @@ def _leave_nothing() -> Iterator[None]:
 def leased(job: Job) -> list[str]:
     """What the job has leased, once it has."""
     assert job.stdout is not None
-    found: list[str] = json.loads(job.stdout.readline())
+    found: list[str] = json.loads(_line(job.stdout))
     return found
 
 
 def said(job: Job) -> str:
     """The next line that the job logs: of one that waits, that it does."""
     assert job.stderr is not None
-    return job.stderr.readline().strip()
+    return _line(job.stderr)
+
+
+def _line(stream: IO[str]) -> str:
+    assert select.select([stream], [], [], PATIENCE)[0], "it waits for ever"
+    return stream.readline().strip()
+
+
+def waits(job: Job) -> bool:
+    """Whether the first that a job says is that it waits, and not what it has leased."""
+    assert job.stdout is not None
+    assert job.stderr is not None
+    return job.stderr in select.select([job.stdout, job.stderr], [], [], PATIENCE)[0]
 
 
 def end(job: Job) -> None:
@@ -105,31 +119,23 @@ def test_a_third_job_waits_says_for_whom_and_gets_what_a_killed_one_had(start: S
     first, second = leased(one), leased(two)
     assert sorted(first + second) == ["a", "b"]
     three = start("ab", 1)
-    waits = said(three)
-    assert waits.startswith("waiting for 1 of 2 GPUs, in use or waited for by host ")
-    assert f"process {one.pid}" in waits
-    assert f"process {two.pid}" in waits
+    told = said(three)
+    assert told.startswith("waiting for 1 of 2 GPUs, in use or waited for by host ")
+    assert f"process {one.pid}" in told
+    assert f"process {two.pid}" in told
     one.kill()
     assert leased(three) == first
 
 
 def test_of_two_jobs_that_want_two_of_three_one_has_them_and_the_other_holds_none(start: Start, tmp_path: Path) -> None:
     jobs = [start("abc", 2), start("cba", 2)]
-    waits = next(job for job in jobs if _waits(job))
-    (holds,) = (job for job in jobs if job is not waits)
+    holds, other = sorted(jobs, key=waits)
+    assert "waiting for 2 of 3 GPUs" in said(other)
     had = leased(holds)
     assert len(set(had)) == 2
     assert is_free(tmp_path / "leases" / ({"a", "b", "c"} - set(had)).pop())
     end(holds)
-    assert len(set(leased(waits))) == 2
-
-
-def _waits(job: Job) -> bool:
-    """Whether a job says that it waits, and not what it has leased."""
-    assert job.stdout is not None
-    assert job.stderr is not None
-    ready, _, _ = select.select([job.stdout, job.stderr], [], [], 20)
-    return job.stderr in ready
+    assert len(set(leased(other))) == 2
 
 
 def test_who_wants_two_does_not_wait_for_ever_behind_those_who_want_one(start: Start) -> None:
@@ -170,18 +176,28 @@ def test_a_job_that_was_killed_while_it_waited_holds_nobody_up(start: Start) -> 
     killed = start("ab", 2)
     said(killed)
     end(killed)
-    leased(start("ab", 1))
+    assert not waits(start("ab", 1))
 
 
 def test_no_device_is_ever_held_by_two_of_eight_jobs(tmp_path: Path) -> None:
     (tmp_path / "marks").mkdir()
     command = [sys.executable, "-c", RACE, str(tmp_path / "leases"), str(tmp_path / "marks")]
     jobs = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(8)]
-    assert [job.communicate(timeout=60)[1] for job in jobs] == [""] * 8
+    try:
+        assert [job.communicate(timeout=2 * PATIENCE)[1] for job in jobs] == [""] * 8
+    finally:
+        for job in jobs:
+            job.kill()
+            job.communicate()
     assert not list((tmp_path / "leases").glob("waiting-*"))
 
 
-def test_a_process_that_leases_again_has_the_same(tmp_path: Path) -> None:
+def _refuse_to_wait(_: float) -> None:
+    raise AssertionError("it waits")
+
+
+def test_a_process_that_leases_again_has_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases.time, "sleep", _refuse_to_wait)
     first = leases.lease(tmp_path / "leases", "abc", 2)
     assert leases.lease(tmp_path / "leases", "cba", 2) == first[::-1]
 
@@ -204,6 +220,7 @@ def test_a_file_system_without_locks_is_said_and_not_waited_for(
         raise OSError(errno.ENOSYS, "Function not implemented")
 
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    monkeypatch.setattr(leases.time, "sleep", _refuse_to_wait)
     monkeypatch.setattr(os, "getpid", lambda: 3 * 1000 + 2)  # of three devices it points to the third
     with caplog.at_level(logging.WARNING, "ham"):
         assert leases.lease(tmp_path / "leases", "abc", 2) == ["c", "a"]
