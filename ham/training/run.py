@@ -47,9 +47,8 @@ def train(
     with resume.locked():
         state = resume.find(wanted)
         if state is None or state.epoch < settings.epochs:
-            state = Training(sources, settings, wanted, resume, torch.device(choose(gpus, threads)[0]), threads).run(
-                state
-            )
+            device = torch.device(choose(gpus, threads)[0])
+            state = Training(sources, settings, wanted, resume, device, threads).run(state)
         else:
             log.info("already trained with these settings, code and data: writing its outputs again")
         state = resume.keep(replace(state, ingredients=wanted, planned=wanted.epochs))
