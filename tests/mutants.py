@@ -190,7 +190,13 @@ def main() -> None:
             sys.exit(f"{module}: its tests fail without a change: {' '.join(words)}")
         every = mutants(file_of(module).read_text(encoding="utf-8"))
         drawn = every if given.count is None else random.Random(given.seed).sample(every, min(given.count, len(every)))
-        survived = [said for said, tree in drawn if not is_seen(module, tree, words)]
+        survived = []
+        for number, (said, tree) in enumerate(drawn, 1):
+            if not is_seen(module, tree, words):
+                survived.append(said)
+            print(
+                f"{module}: {number} of {len(drawn)}, {len(survived)} survived", end="\r", file=sys.stderr, flush=True
+            )
         print(f"{module}: {len(drawn)} of {len(every)} mutants, {len(drawn) - len(survived)} killed", flush=True)
         for said in survived:
             print(f"  survived  {module}:{said}", flush=True)

@@ -24,6 +24,12 @@ def take(file: IO[str]) -> None:
     _held.add(file)
 
 
+def free(file: IO[str]) -> None:
+    """Close a file and with it end its lock."""
+    file.close()
+    _held.discard(file)
+
+
 def sign(file: IO[str]) -> None:
     """Write into a lock's file who holds it."""
     file.truncate(0)

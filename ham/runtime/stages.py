@@ -148,6 +148,7 @@ SILENT = frozenset(
         "ham.runtime.devices",
         "ham.runtime.faults",
         "ham.runtime.files",
+        "ham.runtime.leases",
         "ham.runtime.loader",
         "ham.runtime.locks",
         "ham.runtime.process_pool",

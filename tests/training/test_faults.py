@@ -208,7 +208,7 @@ def test_maps_that_are_zero_in_all_validation_images_are_told(
 
     forward = HierarchicalAttentionNetwork.forward
 
-    def dead(self: HierarchicalAttentionNetwork, image: torch.Tensor) -> object:
+    def dead(self: HierarchicalAttentionNetwork, image: torch.Tensor, *_: object) -> object:
         output = forward(self, image)
         return output if self.training else output._replace(cam_class=torch.zeros_like(output.cam_class))
 
