@@ -13,7 +13,7 @@ SOURCES := ham tests envs workflow/scripts benchmarks
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: install demo test test-sample check bench mutants lock clean help
+.PHONY: install demo test test-sample check bench mutants kills lock clean help
 
 install: $(INSTALLED) ## Set up .venv, and nothing else (demo and test do it by themselves)
 	@printf 'Once a terminal:        source .venv/bin/activate\n'
@@ -45,6 +45,9 @@ bench: $(INSTALLED) ## Speed of the steps that take the time, one line each
 MUTANTS ?= 20
 mutants: $(INSTALLED) ## Whether tests see single changes of the code that decides numbers (hours for all: MUTANTS=1000)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants.py --count $(MUTANTS)
+
+kills: $(INSTALLED) ## Kill a training at twenty random moments and compare what it ends with (half an hour)
+	$(BIN)/python tests/kills.py build/kills
 
 lock: $(INSTALLED) ## Rewrite the pins in envs/ after a change of pyproject.toml (UPGRADE=--upgrade: the newest of all)
 	$(BIN)/python envs/generate.py $(UPGRADE)
