@@ -105,6 +105,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         *RESULTS,
         "ham.datasets.dataset",
         "ham.model.maps",
+        "ham.model.overlays",
         "ham.reporting.gallery",
         "ham.reporting.style",
     ),
