@@ -25,11 +25,12 @@ def validate(
 ) -> dict[str, float]:
     """Metrics of the validation images, named as the columns of history.csv; nan where undefined.
 
-    Localization is over the pairs whose masks the batches carry: a mean over findings that have such pairs.
+    Localization is over the pairs whose masks the batches carry: a mean over findings that have such pairs; so is
+    ``validation_empty_maps``, the share of predicted regions without a pixel.
     FloatingPointError where the network says nan of an image, or the loss is no number.
     """
     labels, scores, abnormal, losses = [], [], [], []
-    findings, ious, iors = [], [], []
+    findings, ious, iors, empties = [], [], [], []
     rule = RegionRule.of(settings.image_size, settings.loss)
     for batch, output in outputs(network, batches, settings, device):
         supervision = batch.supervision(device)
@@ -44,6 +45,7 @@ def validate(
             findings.append(batch.pair_finding.numpy())
             ious.append(found.iou)
             iors.append(found.ior)
+            empties.append(found.predicted_area == 0)
     truth, probability = np.concatenate(labels), np.concatenate(scores)
     if not (np.isfinite(probability).all() and np.isfinite(losses).all()):
         raise FloatingPointError("the network says nan of validation images, or their loss is infinite")
@@ -61,6 +63,7 @@ def validate(
         column = np.concatenate(findings)
         result |= _shares("t_iou", T_IOU, np.concatenate(ious), column, truth.shape[1])
         result |= _shares("t_ior", T_IOR, np.concatenate(iors), column, truth.shape[1])
+        result["empty_maps"] = _mean_share(np.concatenate(empties), 1, column)
     return {f"validation_{name}": value for name, value in result.items()}
 
 
@@ -71,13 +74,14 @@ def _shares(
 
     Under ``_published`` the latter over all ``findings``, those without pairs counting 0; it chooses the same epoch.
     """
-    tested = np.unique(finding)
-    shares = {
-        f"{name}_{threshold}": float(np.mean([share_at_least(values[finding == c], threshold) for c in tested]))
-        for threshold in thresholds
-    }
+    shares = {f"{name}_{threshold}": _mean_share(values, threshold, finding) for threshold in thresholds}
     mean = float(np.mean(list(shares.values())))
-    return {name: mean, f"{name}_published": mean * len(tested) / findings, **shares}
+    return {name: mean, f"{name}_published": mean * len(np.unique(finding)) / findings, **shares}
+
+
+def _mean_share(values: np.ndarray, threshold: float, finding: np.ndarray) -> float:
+    """Mean over the findings that have pairs of the share of their ``values`` that are at least ``threshold``."""
+    return float(np.mean([share_at_least(values[finding == c], threshold) for c in np.unique(finding)]))
 
 
 def choose_checkpoints(best: Mapping[str, float], row: Mapping[str, float]) -> dict[str, float]:
