@@ -155,11 +155,17 @@ SILENT = frozenset(
         "ham.scoring.settings",
         "ham.settings",
         "ham.training.ingredients",
+        "ham.training.overview",
+        "ham.training.pace",
         "ham.training.run",
         "ham.training.settings",
         "ham.training.state",
+        "ham.training.watch",
     }
 )
+
+# What decides the results of other stages, and of this one only what is shown of it meanwhile
+SHOWN: dict[str, frozenset[str]] = {"train": frozenset({"ham.model.overlays"})}
 
 
 def code_of(stage: str) -> dict[str, str]:

@@ -48,6 +48,7 @@ class TrainingBatches:
     epochs: Epochs
     training: Iterable[Batch]
     validation: Iterable[Batch]
+    validated: Samples
     facts: dict[str, Any]
 
 
@@ -78,6 +79,7 @@ def prepare_batches(sources: Sources, settings: TrainingSettings, workers: int) 
         epochs,
         training_loader(samples, epochs, workers),
         testing_loader(validated, settings.batch_size, workers),
+        validated,
         facts,
     )
 

@@ -17,7 +17,6 @@ from ham.model.card import Card
 from ham.model.forward import computed_precision
 from ham.runtime.devices import choose, loader_workers
 from ham.runtime.files import link_or_copy, write_json, written
-from ham.runtime.progress import duration, track
 from ham.runtime.provenance import git_state, versions
 from ham.training.batches import Sources, TrainingBatches, prepare_batches
 from ham.training.ingredients import Ingredients, data_ingredients, deciding_settings
@@ -25,6 +24,7 @@ from ham.training.settings import TrainingSettings
 from ham.training.state import Resume, State
 from ham.training.step import Learner, make_learner, train_epoch
 from ham.training.validation import BEST, choose_checkpoints, validate
+from ham.training.watch import Watcher
 
 log = logging.getLogger("ham")
 
@@ -92,11 +92,13 @@ class Training:
             "training on %(train_images)d images, %(train_boxed_images)d with boxes; validation %(validation_images)d",
             facts,
         )
+        watcher = Watcher(self.resume.folder, self.wanted, settings, batches.validated, self.device)
+        watcher.begin(state.history)
         for epoch in range(state.epoch + 1, settings.epochs + 1):
-            row = self.epoch(learner, batches, epoch)
+            row = self.epoch(learner, batches, epoch, watcher)
+            watcher.epoch(learner.network, row)
             state = self.keep(learner, batches, state, row, facts)
-            left = (settings.epochs - epoch) * state.seconds / epoch
-            log.info("%s, %s left", describe_epoch(row, settings.epochs), duration(left))
+            log.info("%s, %s", describe_epoch(row, settings.epochs), watcher.left())
         return state
 
     def facts(self, learner: Learner) -> dict[str, Any]:
@@ -124,15 +126,16 @@ class Training:
         weights.fill(learner.network, weights.load(self.resume.weights(state.epoch)), path)
         learner.optimizer.load_state_dict(optimizer)
 
-    def epoch(self, learner: Learner, batches: TrainingBatches, epoch: int) -> dict[str, float]:
+    def epoch(self, learner: Learner, batches: TrainingBatches, epoch: int, watcher: Watcher) -> dict[str, float]:
         """One epoch (from 1) and its validation: a row of history.csv."""
         start = time.monotonic()
         batches.epochs.epoch = epoch
-        what = f"epoch {epoch} of {self.settings.epochs}"
-        trained = train_epoch(learner, track(batches.training, what, len(batches.epochs)), epoch, self.settings)
+        steps = watcher.training(batches.training, epoch, len(batches.epochs))
+        trained = train_epoch(learner, steps, epoch, self.settings)
         images, seconds = trained.pop("images"), time.monotonic() - start
         try:
-            seen = validate(learner.network, batches.validation, self.settings, self.device)
+            looked_at = watcher.validation(batches.validation, epoch)
+            seen = validate(learner.network, looked_at, self.settings, self.device)
         except FloatingPointError as error:
             raise DataError(
                 f"{error} after epoch {epoch}: the training diverged; lower training.optimizer.learning_rate "
