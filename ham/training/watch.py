@@ -197,7 +197,7 @@ def watched_places(samples: Samples, count: int = WATCHED) -> list[int]:
         new = {column for column, _ in samples.masks.findings(samples.images[place].decode())} - shown
         if new and len(places) < count:
             places.append(place)
-            shown.add(min(new))
+            shown |= new
     if not places:
         present = [np.flatnonzero(labels == 1) for labels in samples.labels.T]
         places = list(dict.fromkeys(int(found[0]) for found in present if len(found)))[:count]

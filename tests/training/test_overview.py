@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +30,7 @@ from ham.training.overview import (
 )
 from ham.training.pace import Planned
 from ham.training.settings import TrainingSettings
+from ham.training.state import Resume
 
 FOLD = "nih/localization-5fold/ham/fold"
 ROW = {"loss": 0.5, "validation_auc": 0.812, "validation_t_iou": 0.25, "images_per_second": 12.3}
@@ -157,19 +160,14 @@ def test_a_training_on_another_machine_is_believed_while_it_speaks(tmp_path: Pat
     assert states(tmp_path) == {"1": "stopped"}
 
 
-def test_who_only_looks_takes_no_lock_from_a_training(tmp_path: Path) -> None:
-    (tmp_path / "lock").touch()
-    looks = f"import time\nfrom pathlib import Path\nfrom ham.runtime import locks\nprint(flush=True)\nend = time.time() + 20\nwhile time.time() < end: locks.held(Path({str(tmp_path / 'lock')!r}))"  # noqa: E501
-    with subprocess.Popen([sys.executable, "-c", looks], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        try:
-            for _ in range(200):
-                with open(tmp_path / "lock", "a+") as lock:
-                    locks.take(lock, locks.GLANCE)
-                    locks._held.discard(lock)
-        finally:
-            process.kill()
+def test_who_only_looks_refuses_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "GLANCE", 60.0)  # on a busy machine
+    with open(tmp_path / "lock", "a+") as looked_at:
+        fcntl.flock(looked_at, fcntl.LOCK_SH)
+        threading.Timer(0.3, fcntl.flock, (looked_at, fcntl.LOCK_UN)).start()
+        with Resume(tmp_path).locked():
+            assert locks.held(tmp_path / "lock")
+    assert not locks.held(tmp_path / "lock")
 
 
 def test_the_table_has_all_at_one_glance(tmp_path: Path) -> None:
