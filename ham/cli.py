@@ -104,6 +104,14 @@ def adopt(
         typer.echo(line)
 
 
+@app.command()
+def watch(results: Annotated[Path, typer.Argument(help="where results are")] = Path("results")) -> None:
+    """Show all trainings, how far they are and the time left, until Ctrl-C."""
+    from ham.training import overview
+
+    overview.watch(results)
+
+
 def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Configuration, Description]:
     from ham import dataset_fit, precedence
 

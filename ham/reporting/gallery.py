@@ -5,31 +5,28 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw
 
-from ham.boxes import Box
 from ham.datasets.dataset import Dataset
 from ham.errors import DataError
 from ham.images import read_grey
 from ham.model.map_file import read_maps
-from ham.model.maps import RegionRule, normalised_maps, predicted_regions
+from ham.model.maps import RegionRule, predicted_regions
+from ham.model.overlays import BOX_COLOUR, draw_map, font, rgb, with_boxes, with_map
 from ham.reporting.results import SplitResult, read_results
 from ham.reporting.settings import ReportingSettings
-from ham.reporting.style import BOX_COLOUR, FAINT, INK, REGION_COLOUR
+from ham.reporting.style import FAINT, INK, REGION_COLOUR
 from ham.runtime.files import written
 
 SIDE = 256  # pixels of a thumbnail
 GAP, BETWEEN, MARGIN, LINE = 3, 18, 20, 20
 CAPTION = 2 * LINE + 6
 PNG_BYTES = 3_000_000
-HEAT = "plasma"
 
 
 @dataclass(frozen=True)
@@ -99,13 +96,6 @@ def region_rule(result: SplitResult) -> RegionRule:
         raise DataError(f"{result.folder / 'metrics.json'} has no rule of regions: score this split again.") from None
 
 
-def draw_map(raw: np.ndarray, rule: RegionRule, size: tuple[int, int]) -> np.ndarray:
-    """A raw map [h, w] stretched to [0, 1] as scoring sees it, then resized to a thumbnail of ``size`` (width, height)
-    pixels (bilinear): float32 [height, width]."""
-    normalised = normalised_maps(torch.from_numpy(raw)[None], rule.size)[0].numpy()
-    return np.asarray(Image.fromarray(normalised).resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
-
-
 def draw_region(raw: np.ndarray, rule: RegionRule, size: tuple[int, int]) -> np.ndarray:
     """The region that scoring compared with the truth, resized to a thumbnail of ``size`` (width, height) pixels
     (nearest): bool [height, width]."""
@@ -126,9 +116,9 @@ def _sheet(
     width = 2 * MARGIN + across * cell_width + (across - 1) * BETWEEN
     sheet = Image.new("RGB", (width, top + sum(heights) + MARGIN), "white")
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN), lines[0], fill=INK, font=_font(20))
+    draw.text((MARGIN, MARGIN), lines[0], fill=INK, font=font(20))
     for index, line in enumerate(lines[1:]):
-        draw.text((MARGIN, MARGIN + 28 + index * LINE), line, fill=FAINT, font=_font(14))
+        draw.text((MARGIN, MARGIN + 28 + index * LINE), line, fill=FAINT, font=font(14))
     if examples:
         _legend(draw, width - MARGIN, MARGIN + 4)
     for (finding, chosen), height in zip(examples.items(), heights, strict=True):
@@ -159,8 +149,8 @@ def _title(results: Sequence[SplitResult], shown: int, pairs: int) -> list[str]:
 
 def _legend(draw: ImageDraw.ImageDraw, right: int, y: int) -> None:
     for text, colour in (("predicted region", REGION_COLOUR), ("true box", BOX_COLOUR)):
-        right -= int(draw.textlength(text, font=_font(14)))
-        draw.text((right, y), text, fill=INK, font=_font(14))
+        right -= int(draw.textlength(text, font=font(14)))
+        draw.text((right, y), text, fill=INK, font=font(14))
         right -= 22
         draw.rectangle((right, y + 2, right + 14, y + 14), outline=colour, width=3)
         right -= 16
@@ -168,7 +158,7 @@ def _legend(draw: ImageDraw.ImageDraw, right: int, y: int) -> None:
 
 def _heading(draw: ImageDraw.ImageDraw, finding: str, pairs: int, y: int, width: int) -> None:
     draw.line((MARGIN, y - 3, width - MARGIN, y - 3), fill="#CCCCCC")
-    draw.text((MARGIN, y + 1), _short(f"{finding}  ({pairs:,} pairs)", 60), fill=INK, font=_font(16))
+    draw.text((MARGIN, y + 1), _short(f"{finding}  ({pairs:,} pairs)", 60), fill=INK, font=font(16))
 
 
 def _paste(
@@ -179,8 +169,8 @@ def _paste(
     y = corner[1] + SIDE + 2
     scores = f"IoU {example.iou:.2f}   IoR {example.ior:.2f}   score {example.score:.2f}"
     scores += f"   rank {example.rank} of {example.pairs}"
-    draw.text((corner[0], y), scores, fill=INK, font=_font(14))
-    draw.text((corner[0], y + LINE), _short(f"{example.image}, {example.result.split}", 90), fill=FAINT, font=_font(12))
+    draw.text((corner[0], y), scores, fill=INK, font=font(14))
+    draw.text((corner[0], y + LINE), _short(f"{example.image}, {example.result.split}", 90), fill=FAINT, font=font(12))
 
 
 def panels(dataset: Dataset, example: Example) -> list[Image.Image]:
@@ -193,17 +183,10 @@ def panels(dataset: Dataset, example: Example) -> list[Image.Image]:
     rule = region_rule(example.result)
     with read_maps(example.result.folder / "maps.npz") as maps:
         raw = maps.read(example.image, example.finding)
-    heated, tinted = _heated(base, draw_map(raw, rule, size)), _with_region(base, draw_region(raw, rule, size))
+    heated, tinted = with_map(base, draw_map(raw, rule.size, size)), _with_region(base, draw_region(raw, rule, size))
     boxes = dataset.boxes.get(example.image, {}).get(example.finding, [])
-    drawn = _with_boxes(base, boxes, scale), _image(heated), _with_boxes(tinted, boxes, scale)
+    drawn = with_boxes(base, boxes, (scale, scale)), rgb(heated), with_boxes(tinted, boxes, (scale, scale))
     return [_on_square(thumbnail) for thumbnail in drawn]
-
-
-def _heated(base: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """The map's colours over the grey image, clear where the map is low; [h, w, 3] in 0..255."""
-    colours = matplotlib.colormaps[HEAT](heat)[:, :, :3] * 255
-    alpha = (0.75 * heat**0.8)[:, :, None]
-    return base * (1 - alpha) + colours * alpha
 
 
 def _with_region(base: np.ndarray, region: np.ndarray) -> np.ndarray:
@@ -219,32 +202,10 @@ def _with_region(base: np.ndarray, region: np.ndarray) -> np.ndarray:
     return np.where(edge[:, :, None], colour, tinted)
 
 
-def _with_boxes(base: np.ndarray, boxes: Sequence[Box], scale: float) -> Image.Image:
-    """The truth's boxes, from original pixels, over the thumbnail."""
-    out = _image(base)
-    draw = ImageDraw.Draw(out)
-    for box in boxes:
-        left, top, right, bottom = (round(value * scale) for value in (box.x0, box.y0, box.x1, box.y1))
-        right, bottom = max(min(right, out.width - 1), left + 1), max(min(bottom, out.height - 1), top + 1)
-        draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), outline="#10202A", width=1)
-        draw.rectangle((left, top, right, bottom), outline=BOX_COLOUR, width=2)
-    return out
-
-
-def _image(pixels: np.ndarray) -> Image.Image:
-    return Image.fromarray(pixels.round().clip(0, 255).astype(np.uint8))
-
-
 def _on_square(thumbnail: Image.Image) -> Image.Image:
     square = Image.new("RGB", (SIDE, SIDE), "white")
     square.paste(thumbnail, ((SIDE - thumbnail.width) // 2, (SIDE - thumbnail.height) // 2))
     return square
-
-
-@lru_cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans as Matplotlib ships it, so that sheets look the same on machines with no fonts."""
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf"), size)
 
 
 def _short(text: str, length: int) -> str:

@@ -25,7 +25,7 @@ FLOOR_LINES: dict[str, tuple[str, str]] = {
     "whole-image": ("#999999", "-."),
 }
 INK, FAINT, GRID = "#222222", "#666666", "#E4E4E4"
-BOX_COLOUR, REGION_COLOUR = "#56B4E9", "#E69F00"  # truth, prediction
+REGION_COLOUR = "#E69F00"  # beside BOX_COLOUR, the truth's
 RC: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],

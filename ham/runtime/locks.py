@@ -9,18 +9,28 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
 PR_SET_PDEATHSIG = 1  # of prctl(2)
+GLANCE = 0.5  # seconds to wait for those who only look at a lock (held), and have it for an instant
 _held: set[IO[str]] = set()  # a lock lasts as long as its file is open in any process
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def take(file: IO[str]) -> None:
-    """Lock an open file for this process alone, until it is closed; BlockingIOError where another process holds it,
-    other OSErrors where the file system has no locks."""
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def take(file: IO[str], patience: float = 0.0) -> None:
+    """Lock an open file for this process alone, until it is closed; BlockingIOError where another process holds it for
+    more than ``patience`` seconds, other OSErrors where the file system has no locks."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(0.02)
     _held.add(file)
 
 
@@ -28,6 +38,18 @@ def free(file: IO[str]) -> None:
     """Close a file and with it end its lock."""
     file.close()
     _held.discard(file)
+
+
+def held(path: Path) -> bool:
+    """Whether a process holds the lock of a file; no where there is none, or the file system cannot say."""
+    try:
+        with open(path) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def sign(file: IO[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
@@ -19,39 +19,43 @@ from rich.progress import (
 )
 
 Item = TypeVar("Item")
-LOG_EVERY = 20.0  # seconds between two lines in a log
+LOG_EVERY = 60.0  # seconds between two lines in a log
 log = logging.getLogger("ham")
 
 
-def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
-    """Yield ``items``, showing how many of ``total`` are done, the rate and the time left."""
+def track(items: Iterable[Item], what: str, total: int | None = None, more: Callable[[], str] = str) -> Iterator[Item]:
+    """Yield ``items``, showing how many of ``total`` are done, the rate and the time left; then what ``more`` says."""
     if total is None and isinstance(items, Sized):
         total = len(items)
     # a job of the workflow shares the terminal with others and has a log file: it gets lines
     alone = sys.stderr.isatty() and not log.handlers
-    return _bar(items, what, total) if alone else _lines(items, what, total)
+    return _bar(items, what, total, more) if alone else _lines(items, what, total, more)
 
 
-def _bar(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
+def _bar(items: Iterable[Item], what: str, total: int | None, more: Callable[[], str]) -> Iterator[Item]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[more]}"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield from progress.track(items, total=total, description=what)
+        task = progress.add_task(what, total=total, more=more())
+        for item in items:
+            yield item
+            progress.update(task, advance=1, more=more())
 
 
-def _lines(items: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
+def _lines(items: Iterable[Item], what: str, total: int | None, more: Callable[[], str]) -> Iterator[Item]:
     start = last = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item
         now = time.monotonic()
         if now - last >= LOG_EVERY:
             last = now
-            log.info("%s: %s", what, describe(done, total, now - start))
+            log.info("%s: %s", what, "; ".join(filter(None, [describe(done, total, now - start), more()])))
 
 
 def describe(done: int, total: int | None, seconds: float) -> str:

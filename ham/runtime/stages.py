@@ -106,6 +106,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         *RESULTS,
         "ham.datasets.dataset",
         "ham.model.maps",
+        "ham.model.overlays",
         "ham.reporting.gallery",
         "ham.reporting.style",
     ),
@@ -160,11 +161,17 @@ SILENT = frozenset(
         "ham.training.faults",
         "ham.training.ingredients",
         "ham.training.launch",
+        "ham.training.overview",
+        "ham.training.pace",
         "ham.training.run",
         "ham.training.settings",
         "ham.training.state",
+        "ham.training.watch",
     }
 )
+
+# What decides the results of other stages, and of this one only what is shown of it meanwhile
+SHOWN: dict[str, frozenset[str]] = {"train": frozenset({"ham.model.overlays"})}
 
 
 def code_of(stage: str) -> dict[str, str]:

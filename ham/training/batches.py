@@ -49,6 +49,7 @@ class TrainingBatches:
     epochs: Epochs
     training: Iterable[Batch]
     validation: Iterable[Batch]
+    validated: Samples
     facts: dict[str, Any]
 
 
@@ -83,6 +84,7 @@ def prepare_batches(
         epochs,
         training_loader(samples, epochs, workers, pinned),
         evaluation_loader(validated, settings.batch_size, workers, share, pinned),
+        validated,
         facts,
     )
 

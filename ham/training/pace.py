@@ -32,11 +32,17 @@ EXAMPLE = 1000  # images, where the lists are not known yet
 
 @dataclass(frozen=True)
 class Planned:
-    """A training that is to be run; ``images`` of its list are there, None: not known yet."""
+    """The training of ``run`` (``<dataset>/<experiment>/<variant>/<split>``) that is to be run; ``images`` of its list
+    are there, None: not known yet."""
 
-    name: str
+    run: str
     settings: TrainingSettings
     images: int | None
+
+    @property
+    def name(self) -> str:
+        """For people, who know which data set it is."""
+        return " ".join(self.run.split("/")[1:])
 
 
 def foretell(trainings: Sequence[Planned], cores: int, threads: int) -> str | None:

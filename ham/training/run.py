@@ -18,7 +18,6 @@ from ham.model.card import Card
 from ham.model.forward import computed_precision
 from ham.runtime.devices import choose, loader_workers
 from ham.runtime.files import link_or_copy, write_json, written
-from ham.runtime.progress import duration, track
 from ham.runtime.provenance import git_state, versions
 from ham.training.batches import Sources, TrainingBatches, prepare_batches
 from ham.training.faults import diverged, doubts, explained
@@ -29,6 +28,7 @@ from ham.training.settings import TrainingSettings
 from ham.training.state import Resume, State
 from ham.training.step import Learner, NotFiniteError, Tally, make_learner, train_epoch
 from ham.training.validation import BEST, choose_checkpoints, validate
+from ham.training.watch import Watcher
 
 log = logging.getLogger("ham")
 
@@ -131,11 +131,17 @@ class Training:
             self.load(learner, state)
             log.info("going on after epoch %d of %d", state.epoch, settings.epochs)
         self.tell(batches, facts)
+        watcher = None
+        if team.rank == 0:
+            watcher = Watcher(self.resume.folder, self.wanted, settings, batches.validated, device)
+            watcher.begin(state.history)
         for epoch in range(state.epoch + 1, settings.epochs + 1):
-            row = self.epoch(learner, batches, epoch)
+            row = self.epoch(learner, batches, epoch, watcher)
+            if watcher is not None:
+                watcher.epoch(learner.network, row)
             state = self.keep(learner, batches, state, row, facts)
-            left = (settings.epochs - epoch) * state.seconds / epoch
-            log.info("%s, %s left", describe_epoch(row, settings.epochs), duration(left))
+            if watcher is not None:
+                log.info("%s, %s", describe_epoch(row, settings.epochs), watcher.left())
             for doubt in doubts(state.history):
                 log.warning("%s", doubt)
 
@@ -182,19 +188,22 @@ class Training:
         weights.fill(learner.network, weights.load(self.resume.weights(state.epoch)), path)
         learner.optimizer.load_state_dict(optimizer)
 
-    def epoch(self, learner: Learner, batches: TrainingBatches, epoch: int) -> dict[str, float]:
+    def epoch(
+        self, learner: Learner, batches: TrainingBatches, epoch: int, watcher: Watcher | None
+    ) -> dict[str, float]:
         """One epoch (from 1) and its validation: a row of history.csv."""
         tally = self.load_inside(learner, epoch)
         batches.epochs.epoch, batches.epochs.done = epoch, tally.steps
-        training = track(
-            batches.training, f"epoch {epoch} of {self.settings.epochs}", len(batches.epochs) - tally.steps
-        )
+        training, validation = iter(batches.training), iter(batches.validation)
+        if watcher is not None:
+            training = watcher.training(training, epoch, len(batches.epochs) - tally.steps)
+            validation = watcher.validation(validation, epoch)
         saver = Saver(self.settings.save_minutes, lambda tally: self.save_inside(learner, epoch, tally))
         try:
             tally = train_epoch(learner, training, epoch, self.settings, tally, saver)
             learner.team.agree(learner.network)
             start = time.monotonic()
-            seen = validate(learner.network, batches.validation, self.settings, learner.device, learner.team)
+            seen = validate(learner.network, validation, self.settings, learner.device, learner.team)
         except NotFiniteError as error:
             names = [batches.images[place] for place in error.places if place >= 0]
             rate = learner.optimizer.param_groups[0]["lr"]

@@ -6,6 +6,8 @@
         lock                    held while a process trains
         train.log               the log of all attempts, one after another
         history.csv             the epochs so far, for people who watch
+        progress.json           how far a running training is, and when it said so
+        tensorboard/<identity>/ events for TensorBoard, of the epochs of one identity
         current/state.json      the last finished epoch: what it was made from, history, which epoch is which checkpoint
         current/epoch-7.safetensors     weights of an epoch that is a checkpoint; several checkpoints may be one epoch
         current/optimizer-7.pt  needed to go on
@@ -104,7 +106,7 @@ class Resume:
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "a+") as lock:
             try:
-                locks.take(lock)
+                locks.take(lock, locks.GLANCE)
             except BlockingIOError:
                 raise ResumeError(
                     f"{self.folder} is in use by another training ({locks.holder(lock)}); wait for it or stop it."

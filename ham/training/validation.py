@@ -44,8 +44,9 @@ def validate(
     """Metrics of the validation images, named as the columns of history.csv; nan where undefined.
 
     Each process of a team looks at its ``batches`` and has the metrics of all. Localization is over the pairs whose
-    masks the batches carry: a mean over findings that have such pairs. FloatingPointError where the network says nan of
-    an image, or the loss is no number.
+    masks the batches carry: a mean over findings that have such pairs; so is ``validation_empty_maps``, the share of
+    predicted regions without a pixel. FloatingPointError where the network says nan of an image, or the loss is no
+    number.
     """
     own = [look(batch, output, settings) for batch, output in outputs(network, batches, settings, device)]
     seen = team.together([Seen(*(tensor.cpu() for tensor in of_batch)) for of_batch in own])
@@ -71,7 +72,7 @@ def validate(
         found = overlap_of_areas(*areas_of)
         result |= _shares("t_iou", T_IOU, found.iou, column, truth.shape[1])
         result |= _shares("t_ior", T_IOR, found.ior, column, truth.shape[1])
-        result["empty_maps"] = float(np.mean(areas_of[1] == 0))  # share of the pairs without a predicted region
+        result["empty_maps"] = _mean_share(areas_of[1] == 0, 1, column)
     return {f"validation_{name}": value for name, value in result.items()}
 
 
@@ -101,13 +102,14 @@ def _shares(
 
     Under ``_published`` the latter over all ``findings``, those without pairs counting 0; it chooses the same epoch.
     """
-    tested = np.unique(finding)
-    shares = {
-        f"{name}_{threshold}": float(np.mean([share_at_least(values[finding == c], threshold) for c in tested]))
-        for threshold in thresholds
-    }
+    shares = {f"{name}_{threshold}": _mean_share(values, threshold, finding) for threshold in thresholds}
     mean = float(np.mean(list(shares.values())))
-    return {name: mean, f"{name}_published": mean * len(tested) / findings, **shares}
+    return {name: mean, f"{name}_published": mean * len(np.unique(finding)) / findings, **shares}
+
+
+def _mean_share(values: np.ndarray, threshold: float, finding: np.ndarray) -> float:
+    """Mean over the findings that have pairs of the share of their ``values`` that are at least ``threshold``."""
+    return float(np.mean([share_at_least(values[finding == c], threshold) for c in np.unique(finding)]))
 
 
 def choose_checkpoints(best: Mapping[str, float], row: Mapping[str, float]) -> dict[str, float]:

@@ -16,10 +16,10 @@ from ham.datasets.dataset import Dataset
 from ham.errors import DataError
 from ham.model.map_file import read_maps, write_maps
 from ham.model.maps import RegionRule
+from ham.model.overlays import BOX_COLOUR, draw_map, with_boxes
 from ham.reporting import gallery
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
-from ham.reporting.style import BOX_COLOUR
 from ham.scoring import localization
 from ham.scoring.truth import Truth, masks_of
 from ham.settings import LossSettings
@@ -68,12 +68,12 @@ def test_a_ramp_is_drawn_from_where_it_is_certain() -> None:
     region = gallery.draw_region(ramp, RegionRule(101), (101, 3))
     assert region.shape == (3, 101)
     assert (np.flatnonzero(region[0]) == np.arange(47, 101)).all()
-    np.testing.assert_allclose(gallery.draw_map(ramp, RegionRule(101), (101, 3))[2], np.arange(101) / 100, atol=1e-6)
+    np.testing.assert_allclose(draw_map(ramp, 101, (101, 3))[2], np.arange(101) / 100, atol=1e-6)
 
 
 def test_a_map_of_zeros_shows_nothing() -> None:
     flat = np.zeros((4, 4), dtype=np.float32)
-    assert not gallery.draw_map(flat, RegionRule(16), (20, 30)).any()
+    assert not draw_map(flat, 16, (20, 30)).any()
     assert not gallery.draw_region(flat, RegionRule(16), (20, 30)).any()
 
 
@@ -132,7 +132,7 @@ def test_a_missing_map_or_image_is_named(make_split: Make, dataset: Path, tmp_pa
 
 
 def test_boxes_are_drawn_where_they_are_in_the_original() -> None:
-    drawn = np.asarray(gallery._with_boxes(np.zeros((100, 50, 3)), [Box(20, 40, 60, 120)], scale=0.5))
+    drawn = np.asarray(with_boxes(np.zeros((100, 50, 3)), [Box(20, 40, 60, 120)], (0.5, 0.25)))
     coloured = (drawn == ImageColor.getrgb(BOX_COLOUR)).all(axis=2)
     rows, columns = np.nonzero(coloured)
-    assert (columns.min(), rows.min(), columns.max(), rows.max()) == (10, 20, 30, 60)
+    assert (columns.min(), rows.min(), columns.max(), rows.max()) == (10, 10, 30, 30)

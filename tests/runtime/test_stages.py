@@ -55,7 +55,7 @@ def computes(module: str) -> bool:
 @pytest.mark.parametrize("stage", stages.DECIDING)
 def test_every_module_that_a_stage_reaches_is_declared(stage: str) -> None:
     modules = reached(ENTRY[stage])
-    declared = {*stages.DECIDING[stage], *stages.SILENT}
+    declared = {*stages.DECIDING[stage], *stages.SILENT, *stages.SHOWN.get(stage, ())}
     computing = {module for module in modules if computes(module)}
     assert computing - declared == set(), "declare them in ham/runtime/stages.py, as deciding or as silent"
 
@@ -68,6 +68,7 @@ def test_nothing_is_declared_that_a_stage_does_not_reach(stage: str) -> None:
 
 def test_nothing_is_declared_as_both() -> None:
     assert not stages.SILENT & set(ALL)
+    assert not [stage for stage, shown in stages.SHOWN.items() if shown & set(stages.DECIDING[stage])]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ LARGE = SMALL | {"image_size": 128, "epochs": 10}
 
 
 def planned(name: str, values: dict[str, Any], images: int | None) -> Planned:
-    return Planned(name, TrainingSettings.of(values), images)
+    return Planned(f"nih/{name}", TrainingSettings.of(values), images)
 
 
 @pytest.fixture

@@ -125,6 +125,17 @@ def test_regions_are_cut_where_the_loss_settings_say() -> None:
         assert found["validation_t_iou"] == pytest.approx(len(reached) / 7), threshold
 
 
+def test_the_share_of_empty_maps_is_a_mean_over_findings_with_pairs() -> None:
+    """Finding 0 has three pairs, two of whose maps are zero everywhere; finding 1 has one pair, and a map. Finding 2
+    has maps of zeros and no pair: it does not count."""
+    network = Recorded([[0.0] * 3] * 3, {(0, 0): rows((4, 1.0)), (1, 1): rows((4, 1.0))})
+    boxed = rows((16, 1))
+    seen = [batch([0, 1], [[1.0, 1.0, 1.0]] * 2, {(0, 0): boxed, (1, 0): boxed, (1, 1): boxed})]
+    seen.append(batch([2], [[1.0, 0.0, 1.0]], {(0, 0): boxed}))
+    found = validate(network, seen, SETTINGS, CPU)  # type: ignore[arg-type]
+    assert found["validation_empty_maps"] == pytest.approx((2 / 3 + 0) / 2)
+
+
 def test_the_validation_loss_is_a_mean_over_images_with_the_weights_of_the_settings() -> None:
     """Cross entropy alone: logit 0 costs log 2; logit 1 and label 0 costs log(1 + e)."""
     network = Recorded([[0.0], [0.0], [1.0]], {})
@@ -138,7 +149,7 @@ def test_the_validation_loss_is_a_mean_over_images_with_the_weights_of_the_setti
 
 def test_without_boxes_nothing_is_said_of_localization() -> None:
     found = validate(Recorded([[0.0]], {}), [batch([0], [[1.0]], {})], SETTINGS, CPU)  # type: ignore[arg-type]
-    assert not [name for name in found if "t_io" in name]
+    assert not [name for name in found if "t_io" in name or "empty" in name]
     assert math.isnan(found["validation_auc"])
     assert found["validation_auc_published"] == 0
 

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image, ImageColor
 
 from ham.datasets.dataset import Dataset
+from ham.model.overlays import BOX_COLOUR
 from ham.reporting.gallery import MARGIN, SIDE, choose_examples, panels
 from ham.reporting.results import read_results
-from ham.reporting.style import BOX_COLOUR
 from ham.scoring.truth import find_pairs, masks_of
 
 from .conftest import Checkout, copy_of_workflow

@@ -6,6 +6,8 @@ import json
 import os
 import re
 
+from ham.training.overview import read_trainings
+
 from .conftest import Checkout
 
 TRAININGS = {"train": 2, "predict": 2, "score": 2}
@@ -45,6 +47,15 @@ def test_a_comment_in_a_loss_reruns_nothing_and_a_constant_reruns_trainings(chan
     assert changed.planned() == {**TRAININGS, **REPORTS}
 
 
+def test_the_plan_of_a_run_is_known_to_who_watches(finished: Checkout) -> None:
+    trainings = read_trainings(finished.folder / "results/.resume")
+    assert [(one.run, one.state, one.epoch, one.epochs) for one in trainings] == [
+        (f"phantom/localization-5fold/ham/fold{number}", "done", 2, 2) for number in (1, 2)
+    ]
+    plan = json.loads((finished.folder / "results/.resume/phantom/plan.json").read_text())
+    assert sorted((one["run"], one["epochs"]) for one in plan) == [(one.run, 2) for one in trainings]
+
+
 # Each of these once retrained everything, to the same bits.
 TALK = [
     ("ham/datasets/acquire/disk_space.py", "GB free and", "GB left and"),
@@ -55,7 +66,7 @@ TALK = [
     ),
     ("ham/runtime/devices.py", "POLL = 5.0", "POLL = 7.0"),
     ("ham/datasets/settings.py", "default=600, ge=40", "default=610, ge=40"),
-    ("ham/runtime/progress.py", "LOG_EVERY = 20.0", "LOG_EVERY = 30.0"),
+    ("ham/runtime/progress.py", "LOG_EVERY = 60.0", "LOG_EVERY = 30.0"),
     ("ham/training/run.py", "images a second", "images every second"),
     ("ham/training/state.py", "remove what you do not need", "delete what you do not need"),
     ("ham/training/step.py", "the loss became", "the loss has become"),

@@ -17,6 +17,7 @@ from ham.runtime.file_digests import FileDigests
 from ham.runtime.provenance import files_digest
 from ham.runtime.stages import digest
 from ham.training import pace
+from ham.training.overview import write_plan
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 

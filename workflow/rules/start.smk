@@ -1,9 +1,8 @@
 # what is asked before the first job, and not of a plan, which needs no file of the user and takes no time
 
 
-def foretell_trainings():
-    """How long the trainings to be run take where there is no GPU; the number of images is known once the data is."""
-    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name == "train"]
+def planned_trainings(jobs):
+    """What the training jobs are to train; the number of images is known once the data is."""
     dataset = Path(f"{FOLDER}/dataset.json")
     listed = json.loads(dataset.read_text())["lists"] if dataset.is_file() else {}
     planned = []
@@ -11,15 +10,18 @@ def foretell_trainings():
         experiment, variant, split = (job.wildcards[name] for name in ("experiment", "variant", "split"))
         train = CONFIG.define.experiments[experiment].list_of("train", split)
         images = listed.get(train, {}).get("present")
-        planned.append(
-            pace.Planned(f"{experiment} {variant} {split}", CONFIG.training_settings(experiment, variant), images)
-        )
-    return pace.foretell(planned, workflow.cores, max(job.threads for job in jobs)) if jobs else None
+        run = f"{CONFIG.dataset}/{experiment}/{variant}/{split}"
+        planned.append(pace.Planned(run, CONFIG.training_settings(experiment, variant), images))
+    return planned
 
 
 onstart:
     if not DATASET.drawn and any(job.rule.name == "convert" for job in workflow.dag.needrun_jobs()):
         if DATASET.brought and (problem := DATASET.lacks(CONFIG.data.folder)):
             raise WorkflowError(problem)
-    if not workflow.executor_plugin.common_settings.non_local_exec and (told := foretell_trainings()):
-        logger.warning(told)
+    if trainings := [job for job in workflow.dag.needrun_jobs() if job.rule.name == "train"]:
+        planned = planned_trainings(trainings)
+        write_plan(Path("results/.resume"), planned)
+        if not workflow.executor_plugin.common_settings.non_local_exec:
+            if told := pace.foretell(planned, workflow.cores, max(job.threads for job in trainings)):
+                logger.warning(told)
