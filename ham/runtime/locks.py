@@ -9,9 +9,12 @@ import os
 import signal
 import socket
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+POLL = 5.0  # seconds between two looks at a lock that another process holds
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 _held: set[IO[str]] = set()  # a lock lasts as long as its file is open in any process
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -22,6 +25,19 @@ def take(file: IO[str]) -> None:
     other OSErrors where the file system has no locks."""
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     _held.add(file)
+
+
+def take_in_turn(file: IO[str], tell: Callable[[str], None]) -> None:
+    """As :func:`take`, but where another process holds the lock, ``tell`` once who that is and wait for it."""
+    told = False
+    while True:
+        try:
+            return take(file)
+        except BlockingIOError:
+            if not told:
+                tell(holder(file))
+            told = True
+            time.sleep(POLL)
 
 
 def sign(file: IO[str]) -> None:
