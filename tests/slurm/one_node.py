@@ -88,8 +88,10 @@ def running_slurm() -> Iterator[dict[str, str]]:
     try:
         write_configuration(base)
         start_daemons(base, environment, daemons)
-        yield environment
-        cancel_all(environment)
+        try:
+            yield environment
+        finally:
+            cancel_all(environment)
     finally:
         for daemon in reversed(daemons):
             daemon.terminate()

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,15 +102,30 @@ class Workflow:
         return jobs["rule_train_wildcards_phantom_localization-5fold_ham_fold1"]
 
 
+@pytest.fixture
+def start(cluster: dict[str, str], tmp_path: Path) -> Iterator[Callable[[], Workflow]]:
+    """Starts the workflow in tmp_path / "checkout"; none outlives the test."""
+    started: list[Workflow] = []
+
+    def begin() -> Workflow:
+        started.append(Workflow(tmp_path / "checkout", cluster))
+        return started[-1]
+
+    yield begin
+    for workflow in started:
+        workflow.process.kill()
+        workflow.process.wait()
+
+
 def test_a_cancelled_training_goes_on_and_copies_of_it_wait(
-    cluster: dict[str, str], local: Path, tmp_path: Path
+    cluster: dict[str, str], start: Callable[[], Workflow], local: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "checkout"
     subprocess.run(["cp", "-a", str(local), str(folder)], check=True)
     for trained in ("results/phantom/localization-5fold", "results/.resume"):
         shutil.rmtree(folder / trained)
 
-    first = Workflow(folder, cluster)
+    first = start()
     first.wait_until_log_has("epoch 1 of 4: loss")
     os.kill(first.training_process(), signal.SIGSTOP)  # that it does not end before it is cancelled, which wakes it
     ask(cluster, "scancel", first.job())
@@ -121,7 +136,7 @@ def test_a_cancelled_training_goes_on_and_copies_of_it_wait(
     first.process.kill()
     first.process.wait()
     subprocess.run(snakemake("--unlock", "--configfile", "small.yaml"), cwd=folder, check=True)
-    second = Workflow(folder, cluster)
+    second = start()
     second.wait_until_log_has(rf"in use by another training \(host .*, process {training}\): waiting for it to end")
     os.kill(training, signal.SIGCONT)
     assert second.process.wait(600) == 0, (folder / "said.txt").read_text()
