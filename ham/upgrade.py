@@ -158,7 +158,7 @@ def adopt(config: Configuration, description: Description, folder: Path, runs: S
 
 def _take_over(run: Run, state: State, wanted: Ingredients, found: list[str]) -> None:
     resume = Resume.of_output(run.output)
-    with resume.locked():
+    with resume.locked(wait=False):  # what was looked at must be what is taken over
         former = None if resume.current.exists() else read_former(resume, run.output)
         if former is not None:
             former.convert(resume)

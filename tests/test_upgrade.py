@@ -113,6 +113,12 @@ def test_without_adopting_the_former_state_is_kept_aside(
     assert "adopted" in next(iter(upgrade.adopt(*planned, released, [first])))
 
 
+def test_what_is_being_trained_is_not_adopted(released: Path, planned: tuple[Configuration, Description]) -> None:
+    (first, _) = upgrade.runs_of(planned[0], released)
+    with Resume.of_output(first.output).locked(), pytest.raises(ResumeError, match="in use by another training"):
+        list(upgrade.adopt(*planned, released, [first]))
+
+
 def test_each_difference_is_named(released: Path, planned: tuple[Configuration, Description]) -> None:
     runs = upgrade.runs_of(planned[0], released, [FOLD])
     list(upgrade.adopt(*planned, released, runs))

@@ -19,7 +19,7 @@ from ham.errors import list_some
 MOST_FILES = 2  # of a failed job's inputs and outputs
 ERROR = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ERROR (.*)", re.DOTALL)
 NEXT = re.compile(r"\n(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+ )")  # a log's lines, each with those that belong to it
-OWN_STATUS = re.compile(r"CalledProcessError in file .*returned non-zero exit status (1|130)\.", re.DOTALL)
+OWN_STATUS = re.compile(r"CalledProcessError in file .*returned non-zero exit status (1|130|143)\.", re.DOTALL)
 INTERRUPTED = "interrupted"
 UNEXPECTED = "an unexpected error"
 
@@ -51,14 +51,15 @@ class FailedJobs(logging.Filter):
         """Whether to show ``record``, which may be shortened."""
         if getattr(record, "rule_name", None) is None or not hasattr(record, "jobid"):
             return OWN_STATUS.search(record.getMessage()) is None
-        if record.levelno < logging.ERROR:
-            return True
         logs = [str(path) for path in getattr(record, "log", None) or []]
+        job = logs[0] if logs else str(record.__dict__["jobid"])
+        if record.levelno < logging.ERROR:  # it begins: what an earlier attempt said is no more the last word
+            self.sentences.pop(job, None)
+            return True
         sentence = last_error(Path(logs[0])) if logs else None
         if sentence is None:  # ended from outside, or before it could say anything
             rule = record.__dict__["rule_name"]
             sentence = f"{rule}: ended without a word: most likely killed, for want of memory or by the cluster"
-        job = logs[0] if logs else str(record.__dict__["jobid"])
         self.sentences[job], self.rules[job] = sentence, record.__dict__["rule_name"]
         if sentence == INTERRUPTED:
             return False

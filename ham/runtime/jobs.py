@@ -16,6 +16,7 @@ from ham.errors import HamError, list_some
 from ham.runtime.faults import explain
 from ham.runtime.progress import duration
 from ham.runtime.stages import check_source
+from ham.runtime.termination import STATUS, Stopped, stoppable
 
 log = logging.getLogger("ham")
 
@@ -24,8 +25,8 @@ log = logging.getLogger("ham")
 def job(snakemake: Any, stage: str | None = None) -> Iterator[None]:
     """Log a job to its log file with times, and to the terminal with its rule and wildcards; at last, what was written.
 
-    A HamError, or what the machine did (:mod:`ham.runtime.faults`), ends the job with its one sentence; anything else
-    is our mistake and leaves its traceback in the log.
+    A HamError, or what the machine did (:mod:`ham.runtime.faults`), ends the job with its one sentence, SIGTERM with
+    its own and status 143; anything else is our mistake and leaves its traceback in the log.
     The code of ``stage`` (:mod:`ham.runtime.stages`) must be the one that the workflow planned with (``params.code``).
     """
     log.setLevel(logging.INFO)
@@ -38,11 +39,15 @@ def job(snakemake: Any, stage: str | None = None) -> Iterator[None]:
         start = time.monotonic()
         if stage is not None:
             check_source(snakemake.params.code, stage)
-        yield
+        with stoppable():
+            yield
         log.info("written in %s: %s", duration(time.monotonic() - start), list_some(list(snakemake.output), 2))
     except HamError as error:
         log.error("%s", error)
         sys.exit(1)
+    except Stopped as stopped:
+        log.error("%s", stopped)
+        sys.exit(STATUS)
     except KeyboardInterrupt:
         log.error("interrupted")
         sys.exit(130)

@@ -10,9 +10,11 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+POLL = 5.0  # seconds between two looks at a lock that another process holds
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 GLANCE = 0.5  # seconds to wait for those who only look at a lock (held), and have it for an instant
 _held: set[IO[str]] = set()  # a lock lasts as long as its file is open in any process
@@ -50,6 +52,19 @@ def held(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def take_in_turn(file: IO[str], tell: Callable[[str], None]) -> None:
+    """As :func:`take`, but where another process holds the lock, ``tell`` once who that is and wait for it."""
+    told = False
+    while True:
+        try:
+            return take(file, GLANCE)
+        except BlockingIOError:
+            if not told:
+                tell(holder(file))
+            told = True
+            time.sleep(POLL)
 
 
 def sign(file: IO[str]) -> None:

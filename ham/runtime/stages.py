@@ -155,6 +155,7 @@ SILENT = frozenset(
         "ham.runtime.process_pool",
         "ham.runtime.progress",
         "ham.runtime.provenance",
+        "ham.runtime.termination",
         "ham.runtime.yaml_text",
         "ham.scoring.settings",
         "ham.settings",

@@ -34,6 +34,7 @@ from typing import Any
 from ham.errors import ResumeError
 from ham.runtime import locks
 from ham.runtime.files import link_or_copy, sha256, write_json, write_text, written
+from ham.runtime.termination import Stopped
 from ham.training.ingredients import Ingredients, differences
 
 log = logging.getLogger("ham")
@@ -101,22 +102,31 @@ class Resume:
         return cls(results / ".resume" / output.relative_to(results))
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder: a second training of the same run (an orphan of a killed workflow, say) is refused."""
+    def locked(self, wait: bool = True) -> Iterator[None]:
+        """Hold the folder. Where another process trains this run (an orphan of a killed workflow, say), wait for it:
+        what it has trained is there to take or to go on from. Not ``wait``: ResumeError."""
+
+        def meet(holder: str) -> None:
+            in_use = f"{self.folder} is in use by another training ({holder})"
+            if not wait:
+                raise ResumeError(f"{in_use}; wait for it or stop it.")
+            log.info("%s: waiting for it to end", in_use)
+
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / "lock", "a+") as lock:
             try:
-                locks.take(lock, locks.GLANCE)
-            except BlockingIOError:
-                raise ResumeError(
-                    f"{self.folder} is in use by another training ({locks.holder(lock)}); wait for it or stop it."
-                ) from None
+                locks.take_in_turn(lock, meet)
             except OSError as error:
                 log.warning(
                     "no file locks on %s (%s): make sure that no second training of it runs", self.folder, error
                 )
             locks.sign(lock)
-            yield
+            try:
+                yield
+            except Stopped as stopped:
+                if state := self.read():
+                    stopped.kept = f"after epoch {state.epoch} of {state.planned}"
+                raise
 
     def read(self) -> State | None:
         """The current state as it is, whatever it was made from; None where there is none that can be read."""

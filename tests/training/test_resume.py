@@ -7,8 +7,12 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -18,6 +22,8 @@ import torchvision
 from ham.errors import DataError, ResumeError
 from ham.model import weights
 from ham.model.card import Card
+from ham.runtime import locks
+from ham.runtime.jobs import job
 from ham.settings import NetworkSettings
 from ham.training.batches import Lists, Sources
 from ham.training.run import train
@@ -46,6 +52,13 @@ def run(phantom: Path, base: Path, settings: TrainingSettings = SETTINGS, code: 
 
 def resume_folder(output: Path) -> Path:
     return Resume.of_output(output).folder
+
+
+def wait_until(met: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 120
+    while not met():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")
@@ -78,11 +91,8 @@ def test_a_killed_training_ends_with_the_same_weights(
     child = multiprocessing.get_context("spawn").Process(target=run, args=(phantom, tmp_path))
     child.start()
     state = resume_folder(output(tmp_path)) / "history.csv"
-    deadline = time.monotonic() + 120
     wanted = int(stopped_after.split()[1]) + 1
-    while not (state.exists() and len(state.read_text().splitlines()) >= wanted):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: state.exists() and len(state.read_text().splitlines()) >= wanted, stopped_after)
     os.kill(child.pid or 0, signal.SIGKILL)
     child.join()
     assert not output(tmp_path).exists() or not (output(tmp_path) / "model.safetensors").exists()
@@ -151,13 +161,52 @@ def test_a_rate_that_explodes_within_one_step_is_one_sentence(phantom: Path, tmp
         run(phantom, tmp_path, settings)
 
 
-def test_a_second_training_of_the_same_split_is_refused(tmp_path: Path) -> None:
-    first, second = Resume(tmp_path), Resume(tmp_path)
-    with (
-        first.locked(),
-        pytest.raises(ResumeError, match=r"in use by another training \(host .*, process"),
-        second.locked(),
-    ):
-        pass
-    with second.locked():
-        pass
+def test_a_second_training_of_the_same_split_waits_for_the_first(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locks, "POLL", 0.01)
+    entered = threading.Event()
+
+    def second() -> None:
+        with Resume(tmp_path).locked():
+            entered.set()
+
+    with caplog.at_level(logging.INFO, "ham"):
+        with Resume(tmp_path).locked():
+            waiting = threading.Thread(target=second)
+            waiting.start()
+            assert not entered.wait(0.3)
+            with pytest.raises(
+                ResumeError, match=r"in use by another training \(host .*, process \d+\); wait for it or"
+            ):
+                Resume(tmp_path).locked(wait=False).__enter__()
+        assert entered.wait(60)
+    waiting.join()
+    said = (
+        f"{tmp_path} is in use by another training (host {socket.gethostname()}, process {os.getpid()}): waiting for it"
+    )
+    assert caplog.text.count(said) == 1
+
+
+def run_as_job(phantom: Path, base: Path) -> None:
+    """A training under the frame of a job, with a loader process; in a process group of its own."""
+    os.setsid()
+    snakemake = SimpleNamespace(log=[base / "train.log"], rule="train", wildcards={}, output=[])
+    with job(snakemake):
+        train(Sources(phantom, LISTS), SETTINGS, output(base), {"ham.model.losses": "code"}, threads=2)
+
+
+def test_a_training_that_is_asked_to_end_says_from_where_it_goes_on(phantom: Path, tmp_path: Path) -> None:
+    """As a scheduler asks: SIGTERM to all processes of the job, twice."""
+    child = multiprocessing.get_context("spawn").Process(target=run_as_job, args=(phantom, tmp_path))
+    child.start()
+    folder = resume_folder(output(tmp_path))
+    wait_until(lambda: (folder / "history.csv").exists(), "the first epoch")
+    for _ in range(2):
+        os.killpg(child.pid or 0, signal.SIGTERM)
+    child.join()
+    epoch = json.loads((folder / "current/state.json").read_text())["epoch"]
+    assert child.exitcode == 143
+    text = (tmp_path / "train.log").read_text()
+    assert text.endswith(f" ERROR stopped by SIGTERM; the same command goes on after epoch {epoch} of 3\n")
+    assert "Traceback" not in text

@@ -66,6 +66,16 @@ def test_an_interrupted_job_is_not_reported_as_failed(tmp_path: Path) -> None:
     assert failed.told() == "Interrupted, with train running: the same command goes on."
 
 
+def test_a_job_that_is_tried_again_has_not_failed_yet(tmp_path: Path) -> None:
+    (tmp_path / "train.log").write_text(MISTAKE)
+    failed = FailedJobs()
+    assert failed.filter(record(tmp_path / "train.log"))
+    assert failed.filter(record(tmp_path / "train.log", logging.INFO))
+    assert failed.told() == ""
+    assert failed.filter(record(tmp_path / "train.log"))
+    assert failed.told().startswith("a.csv, line 3")
+
+
 def test_other_records_pass_untouched(tmp_path: Path) -> None:
     failed = FailedJobs()
     begun = record(tmp_path / "none.log", logging.INFO)
@@ -74,7 +84,10 @@ def test_other_records_pass_untouched(tmp_path: Path) -> None:
     assert failed.told() == ""
 
 
-@pytest.mark.parametrize(("status", "shown"), [("non-zero exit status 1.", False), ("non-zero exit status 2.", True)])
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [("non-zero exit status 1.", False), ("non-zero exit status 143.", False), ("non-zero exit status 2.", True)],
+)
 def test_the_command_line_of_a_job_that_has_spoken_is_left_out(status: str, shown: bool) -> None:
     text = f"RuleException:\nCalledProcessError in file x.smk, line 22:\nCommand 'python y.py' returned {status}"
     made = logging.LogRecord("snakemake.logging", logging.ERROR, __file__, 1, text, (), None)

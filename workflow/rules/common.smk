@@ -113,6 +113,11 @@ def weights_source(wildcards):
     return f"weights/{found}.pth" if found else literal(source)
 
 
+def memory(megabytes):
+    """Resource function: what a job may take on a cluster, and as much again at each further attempt."""
+    return lambda wildcards, attempt: megabytes * attempt
+
+
 def literal(path):
     """Input file of the user's own; Snakemake has no way to say that a brace begins no wildcard."""
     if re.search(r"\{\s*\w", path):
@@ -176,6 +181,13 @@ DATASET_FILES = [
     for name in ("images.csv", "missing.csv", "Annotations/Tags.json", "Annotations/BBoxes.json", "summary.csv")
 ]
 BETWEEN = [*DATASET_FILES, *plans.files_between(CONFIG)]
+
+
+# Of a cluster, the machine where Snakemake runs is the one that reaches the network.
+localrules:
+    fetch_archive,
+    fetch_tables,
+    fetch_weights,
 
 
 wildcard_constraints:

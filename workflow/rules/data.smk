@@ -53,6 +53,9 @@ rule unpack:
     priority: 1  # before further transfers: where archives are deleted, that makes room
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(2000),
+        runtime="4h",
     params:
         # A function of the output is not tracked: the archive itself decides, and is verified.
         entry=lambda wildcards, output: DATASET.file(ARCHIVES[wildcards.archive]).plain(),
@@ -72,6 +75,9 @@ rule link_images:
         f"results/{CONFIG.dataset}/logs/link_images.log",
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="4h",
     params:
         folder=lambda wildcards: DATASET.images or CONFIG.data.folder,
         by_path=DATASET.images is not None,
@@ -92,6 +98,9 @@ rule check_images:
     conda:
         "../../envs/environment.yaml"
     threads: 4 if ARCHIVES else 16
+    resources:
+        mem_mb=memory(8000),
+        runtime="6h",
     params:
         code=digest("check_images"),
     message:
@@ -126,6 +135,9 @@ rule convert:
         f"results/{CONFIG.dataset}/logs/convert.log",
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(8000),
+        runtime="4h",
     params:
         description=DATASET.plain(),
         data=CONFIG.data.plain_for_conversion(DATASET),
@@ -149,6 +161,9 @@ rule summarize:
     priority: 2  # before the night: a fold without boxes is seen before its training
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
     params:
         splits=[
             {key: split[key] for key in ("experiment", "split", "lists")}

@@ -13,6 +13,9 @@ if DATASET.drawn == "phantom":
         conda:
             "../../envs/environment.yaml"
         threads: 16
+        resources:
+            mem_mb=memory(8000),
+            runtime="2h",
         params:
             settings=CONFIG.data.phantom.plain(),
             code=digest("draw_phantom"),
@@ -33,6 +36,9 @@ if DATASET.drawn == "chexpert_phantom":
         conda:
             "../../envs/environment.yaml"
         threads: 16
+        resources:
+            mem_mb=memory(8000),
+            runtime="2h",
         params:
             settings=CONFIG.data.phantom.plain(),
             code=digest("draw_chexpert_phantom"),

@@ -15,6 +15,8 @@ rule predict:
         "../../envs/environment.yaml"
     threads: 4
     resources:
+        mem_mb=memory(16000),
+        runtime="8h",
         gpu=1,
     params:
         settings=CONFIG.prediction.plain(),

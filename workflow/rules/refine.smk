@@ -11,6 +11,9 @@ rule refine:
     conda:
         "../../envs/environment.yaml"
     threads: 16
+    resources:
+        mem_mb=memory(8000),
+        runtime="2h",
     params:
         settings=CONFIG.refinement.plain(),
         code=digest("refine"),

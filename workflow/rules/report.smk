@@ -17,6 +17,9 @@ rule table:
         "results/{dataset}/logs/table/{experiment}.log",
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
     params:
         settings=CONFIG.reporting.plain(),
         plans=lambda wildcards: result_plans(CONFIG, [wildcards.experiment], CONFIG.variants),
@@ -43,6 +46,9 @@ rule leakage:
         "results/{dataset}/logs/leakage/{experiment}.log",
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
     params:
         splits=lambda wildcards: CONFIG.runs(wildcards.experiment),
         code=digest("leakage"),
@@ -85,6 +91,9 @@ rule experiment_figures:
         "results/{dataset}/logs/figures/{experiment}.log",
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
     params:
         settings=CONFIG.reporting.plain(),
         plans=lambda wildcards: result_plans(CONFIG, [wildcards.experiment], CONFIG.variants),
@@ -112,6 +121,9 @@ rule experiment_gallery:
         "results/{dataset}/logs/gallery/{experiment}-{variant}.log",
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(8000),
+        runtime="1h",
     params:
         settings=CONFIG.reporting.plain(),
         plans=lambda wildcards: result_plans(CONFIG, [wildcards.experiment], [wildcards.variant]),
@@ -142,6 +154,9 @@ rule report_page:
         "results/{dataset}/logs/report_page.log",
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
     params:
         settings=CONFIG.reporting.plain(),
         plans=result_plans(CONFIG, CONFIG.experiments, CONFIG.variants),

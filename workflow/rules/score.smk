@@ -17,6 +17,9 @@ rule score:
         f"{SPLIT}/logs/score.log",
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(16000),
+        runtime="4h",
     params:
         settings=CONFIG.scoring.plain(),
         lists=lists("test", "test_boxes", "train_boxes"),

@@ -14,6 +14,9 @@ if CONFIG.data.store:
         conda:
             "../../envs/environment.yaml"
         threads: 16
+        resources:
+            mem_mb=memory(16000),
+            runtime="8h",
         params:
             side=CONFIG.data.store,
             code=digest("store"),

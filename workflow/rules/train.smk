@@ -22,6 +22,9 @@ rule train:
         "../../envs/environment.yaml"
     threads: 4
     resources:
+        mem_mb=memory(24000),
+        runtime="48h",
+        slurm_extra="--signal=TERM@60",  # a minute before the time is up; other executors do not look at it
         gpu=1,
     params:
         settings=training_settings,

@@ -26,6 +26,9 @@ rule import_weights:
         variant=one_of(GIVEN),
     conda:
         "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
     params:
         settings=training_settings,
         weights=lambda wildcards: DIGESTS.of(weights_source(wildcards)),
