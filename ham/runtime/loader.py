@@ -55,7 +55,10 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _raise_problems(batches: Iterator[Any]) -> Iterator[Any]:
-    for batch in batches:
-        if isinstance(batch, HamError):
-            raise batch
-        yield batch
+    try:
+        for batch in batches:
+            if isinstance(batch, HamError):
+                raise batch
+            yield batch
+    except (ConnectionError, EOFError) as error:  # it was killed while it handed over a batch, before torch noticed
+        raise RuntimeError("DataLoader worker (pid unknown) exited unexpectedly") from error
