@@ -90,7 +90,9 @@ def test_initialisation_is_the_specified_one() -> None:
     assert state["model.fa_layer.fa.gamma"].item() == 0
     bound = 512**-0.5
     for name in ("model.cls_fc.weight", "model.anomaly_fc.weight"):
-        assert 0.98 * bound < float(state[name].abs().max()) <= bound, name
+        assert -bound <= float(state[name].min()) < -0.98 * bound, name
+        assert 0.98 * bound < float(state[name].max()) <= bound, name
+        assert abs(float(state[name].mean())) < 0.1 * bound, name
     gate = state["model.fa_layer.fa.channel_fc.0.weight"]  # torch's own: uniform within 1 / sqrt(inputs)
     assert 0.98 * gate.shape[1] ** -0.5 < float(gate.abs().max()) <= gate.shape[1] ** -0.5
     for name, value in state.items():
@@ -122,6 +124,15 @@ def test_batch_norm_of_groups_is_that_of_copies_of_the_network_on_parts_of_the_b
         torch.testing.assert_close(value, torch.cat([getattr(part, field) for part in outputs]), msg=field)
     for name, value in running.items():  # of the first group alone
         torch.testing.assert_close(grouped.state_dict()[name], value, msg=name)
+
+
+def test_batch_norm_of_groups_has_none_when_it_is_tested() -> None:
+    """Running statistics of mean 1 and variance 4: each number of every image becomes (number - 1) / 2."""
+    norm = GroupedBatchNorm2d(2, images=3)
+    norm.running_mean.fill_(1.0)
+    norm.running_var.fill_(4.0)
+    images = torch.randn(7, 2, 4, 4)
+    torch.testing.assert_close(norm.eval()(images), (images - 1) / 2, rtol=1e-4, atol=1e-5)
 
 
 def test_pooling_of_a_constant_map_is_its_value() -> None:
