@@ -16,7 +16,18 @@ from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import Store, ids
 from ham.images import network_input, read_grey, resized
 from ham.refinement.masks import Cut, RefinedMasks, write_masks
-from ham.samples import Draw, Epochs, Masks, RandomChanges, Samples, draw_augmentation, dynamic_side, evaluation_loader
+from ham.samples import (
+    FILLER,
+    Draw,
+    Epochs,
+    Masks,
+    RandomChanges,
+    Samples,
+    Share,
+    draw_augmentation,
+    dynamic_side,
+    evaluation_loader,
+)
 from ham.settings import AugmentationSettings, NormalisationSettings
 
 ITEMS = golden_json("items")
@@ -204,3 +215,34 @@ def test_a_batch_has_its_images_in_order_and_only_the_masks_there_are(dataset: D
         whole = Draw(64, 0, 0, False)
         for finding, mask in zip(findings, last.pair_mask.numpy(), strict=True):
             assert np.array_equal(mask, Masks(dataset)(boxed[1], finding, 64, whole))
+
+
+def test_shares_of_an_epoch_are_whole_groups_and_together_the_batch() -> None:
+    """27 images in batches of 8 with groups of 4, the last batch of 3 images is one group: the second process gets a
+    place that counts nowhere."""
+    alone = list(Epochs(27, 8, seed=0))
+    first, second = (list(Epochs(27, 8, 0, Share(rank, 2), 4)) for rank in range(2))
+    assert [len(batch) for batch in alone] == [8, 8, 8, 3]
+    assert [[*one, *other] for one, other in zip(first[:3], second[:3], strict=True)] == alone[:3]
+    assert first[3] == alone[3]
+    assert second[3] == [(1, FILLER - alone[3][0][1])]
+    assert second[3][0][1] < 0
+    five = list(Epochs(13, 8, 0, Share(1, 2), 4))  # the last batch of 5: groups of 3 and 2
+    assert [len(batch) for batch in five] == [4, 2]
+    resumed = Epochs(27, 8, seed=0)
+    resumed.done = 2
+    assert list(resumed) == alone[2:]
+
+
+def test_a_sample_that_only_fills_a_batch_has_an_images_pixels_and_counts_nowhere(dataset: Dataset) -> None:
+    images = list(dataset.table.index)
+    changes = RandomChanges(AugmentationSettings(flip=1.0), 3)
+    samples = Samples(dataset, images, images, 64, changes)
+    place = next(place for place, image in enumerate(images) if place > 1 and dataset.boxes.get(image))
+    found = samples[(2, FILLER - place)]
+    plain = Samples(dataset, images, images, 64)[place]
+    assert np.array_equal(found["image"], plain["image"])
+    assert np.isnan(found["labels"]).all()
+    assert not np.isnan(plain["labels"]).all()
+    assert (found["findings"], found["masks"]) == ([], [])
+    assert found["index"] == FILLER - place < 0

@@ -46,11 +46,13 @@ def train(
 
     Goes on where an interrupted run of the same settings, ``code`` (module to digest) and data stopped; a finished one
     rewrites its outputs without an epoch. ``processes`` share the work where there is no GPU; else one a GPU does.
-    Raises ResumeError while another process trains it, DataError on a bad image.
+    Waits while another process trains it. Raises DataError on a bad image.
     """
-    wanted = ingredients_of(sources, settings, code)
     resume = Resume.of_output(output)
     with explained(settings, resume, on_gpu=gpus > 0), resume.locked():
+        wanted = ingredients_of(
+            sources, settings, code
+        )  # now: a second training of the split may have waited for hours
         state = resume.find(wanted)
         if state is None or state.epoch < settings.epochs:
             devices = choose(gpus, threads)

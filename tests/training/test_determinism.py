@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from ham.model import weights
-from ham.samples import FILLER, Epochs, Share
+from ham.samples import FILLER
 from ham.settings import NetworkSettings
 from ham.training import run as run_module
 from ham.training import step as step_module
@@ -146,23 +146,6 @@ def test_dropout_is_a_function_of_seed_epoch_and_place_and_takes_the_settings_sh
     assert float((many == 0).float().mean()) == pytest.approx(0.1, abs=0.005)  # standard deviation below 0.001
     network = SETTINGS.network.model_copy(update={"dropout": 0.0})
     assert draw_channels(SETTINGS.model_copy(update={"network": network}), 1, places) is None
-
-
-def test_shares_of_an_epoch_are_whole_groups_and_together_the_batch() -> None:
-    """27 images in batches of 8 with groups of 4, the last batch of 3 images is one group: the second process gets a
-    place that counts nowhere."""
-    alone = list(Epochs(27, 8, seed=0))
-    first, second = (list(Epochs(27, 8, 0, Share(rank, 2), 4)) for rank in range(2))
-    assert [len(batch) for batch in alone] == [8, 8, 8, 3]
-    assert [[*one, *other] for one, other in zip(first[:3], second[:3], strict=True)] == alone[:3]
-    assert first[3] == alone[3]
-    assert second[3] == [(1, FILLER - alone[3][0][1])]
-    assert second[3][0][1] < 0
-    five = list(Epochs(13, 8, 0, Share(1, 2), 4))  # the last batch of 5: groups of 3 and 2
-    assert [len(batch) for batch in five] == [4, 2]
-    resumed = Epochs(27, 8, seed=0)
-    resumed.done = 2
-    assert list(resumed) == alone[2:]
 
 
 # Plain descent in small steps: the first steps of Adam are the signs of gradients, of which rounding decides the
