@@ -18,6 +18,7 @@ from ham.runtime.provenance import code_digest, settings_digest
 from ham.settings import flatten
 from ham.training.settings import TrainingSettings
 
+BY_NUMBER_OF_EPOCHS = frozenset({"poly", "polynomial"})  # schedules whose rates depend on how many there are
 # All checkpoints are kept, so which is tested can change without training; and what is kept of a finished one.
 UNDECIDING = frozenset({"checkpoint", "keep_optimizer", "save_minutes"})
 
@@ -41,7 +42,8 @@ class Ingredients:
     def deciding(self) -> dict[str, Any]:
         """The settings without the number of epochs, where no epoch depends on it."""
         whole = dict(self.settings)
-        return whole if whole["schedule"]["name"] == "poly" else {k: v for k, v in whole.items() if k != "epochs"}
+        by_number = whole["schedule"]["name"] in BY_NUMBER_OF_EPOCHS
+        return whole if by_number else {k: v for k, v in whole.items() if k != "epochs"}
 
     @property
     def epochs(self) -> int:

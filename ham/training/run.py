@@ -21,7 +21,7 @@ from ham.runtime.files import link_or_copy, write_json, written
 from ham.runtime.provenance import git_state, versions
 from ham.training.batches import Sources, TrainingBatches, prepare_batches
 from ham.training.faults import diverged, doubts, explained
-from ham.training.ingredients import Ingredients, data_ingredients, deciding_settings
+from ham.training.ingredients import BY_NUMBER_OF_EPOCHS, Ingredients, data_ingredients, deciding_settings
 from ham.training.launch import run_together
 from ham.training.parallel import ALONE, Team
 from ham.training.settings import TrainingSettings
@@ -61,7 +61,7 @@ def train(
             log.info("already trained with these settings, code and data: writing its outputs again")
         state = resume.keep(replace(state, ingredients=wanted, planned=wanted.epochs))
         write_outputs(output, resume, state, settings)
-        if settings.schedule.name == "poly" or not settings.keep_optimizer:
+        if settings.schedule.name in BY_NUMBER_OF_EPOCHS or not settings.keep_optimizer:
             resume.drop_optimizer(state)
 
 

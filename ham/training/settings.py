@@ -20,12 +20,13 @@ class OptimizerSettings(Settings):
 
 
 class ScheduleSettings(Settings):
-    """Learning rate an epoch: step is lr decay^(e // every); poly is lr (1 - (e / epochs)^power), as published."""
+    """Learning rate an epoch: step is lr decay^(e // every); poly is lr (1 - (e / epochs)^power), as published;
+    polynomial is the usual lr (1 - e / epochs)^power."""
 
-    name: Literal["step", "poly", "constant"] = "step"
+    name: Literal["step", "poly", "polynomial", "constant"] = "step"
     every: int = Field(10, ge=1, description="step: epochs between two reductions")
     decay: float = Field(0.1, gt=0, le=1, description="step: factor of each reduction")
-    power: float = Field(0.9, gt=0, description="poly: exponent")
+    power: float = Field(0.9, gt=0, description="poly and polynomial: exponent")
 
 
 Checkpoint = Literal["last", "best-auc", "best-t-iou", "best-t-ior"]
@@ -45,8 +46,8 @@ class TrainingSettings(ModelSettings):
     )
     keep_optimizer: bool = Field(
         True,
-        description="keep what a finished training needs to go on, so that more epochs can follow (not under poly, "
-        "whose rate depends on their number); false: a third of the room",
+        description="keep what a finished training needs to go on, so that more epochs can follow (not under poly "
+        "and polynomial, whose rate depends on their number); false: a third of the room",
     )
     save_minutes: float | None = Field(
         30.0, gt=0, description="minutes between two savings inside an epoch; null: only after each epoch"

@@ -35,7 +35,7 @@ from ham.errors import ResumeError
 from ham.runtime import locks
 from ham.runtime.files import link_or_copy, sha256, write_json, write_text, written
 from ham.runtime.termination import Stopped
-from ham.training.ingredients import Ingredients, differences
+from ham.training.ingredients import BY_NUMBER_OF_EPOCHS, Ingredients, differences
 
 log = logging.getLogger("ham")
 FORM = 1  # of state.json
@@ -263,8 +263,9 @@ class Resume:
             log.info("settings, code or data changed since %s, which is set aside:", self.current)
             for line in differences(state.ingredients, wanted):
                 log.info("  %s", line)
-            if wanted.settings["schedule"]["name"] == "poly":
-                log.info("  under schedule poly the learning rate depends on epochs: other epochs start at the first")
+            if (schedule := wanted.settings["schedule"]["name"]) in BY_NUMBER_OF_EPOCHS:
+                starts = "the learning rate depends on epochs: other epochs start at the first"
+                log.info("  under schedule %s %s", schedule, starts)
         place = self._place_of(state) if state is not None else self.superseded / f"unreadable-{time.time_ns()}"
         if place.exists():  # of the same epoch, and the one to come back where the current state is damaged
             place = place.with_name(f"{place.name}-{time.time_ns()}")

@@ -104,8 +104,9 @@ def test_a_step_goes_down_the_weighted_sum_of_the_settings() -> None:
         (ScheduleSettings(name="constant"), [1.0] * 6),
         # 1 - (e / 6)^0.9 for e = 0 … 5, not (1 - e / 6)^0.9
         (ScheduleSettings(name="poly"), [1 - (e / 6) ** 0.9 for e in range(6)]),
+        (ScheduleSettings(name="polynomial", power=2), [1, 25 / 36, 16 / 36, 9 / 36, 4 / 36, 1 / 36]),
     ],
-    ids=["step of 2", "step of 3", "constant", "poly"],
+    ids=["step of 2", "step of 3", "constant", "poly", "polynomial"],
 )
 def test_an_epoch_steps_with_its_own_learning_rate(schedule: ScheduleSettings, rates: list[float]) -> None:
     """From epoch 1 on. The gradient of the abnormality logit, weight 1, is -1/2 at 0: a step adds half of the rate."""
