@@ -17,7 +17,7 @@ from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair
 
 NO_PAIR = "no pair of image and finding"
-AT_ONCE = 64  # pairs whose full-size regions are in memory together
+AT_ONCE = 16  # pairs whose full-size regions are in memory together
 
 
 def model_overlap(maps: MapReader, pairs: Sequence[Pair], truth: np.ndarray, rule: RegionRule) -> Overlap:
