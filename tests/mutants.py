@@ -39,9 +39,8 @@ SEEN_BY: dict[str, list[str]] = {
     "ham.training.step": [
         "tests/training/test_step.py",
         "tests/training/test_trajectories.py",
-        "tests/training/test_determinism.py",
         "-k",
-        "not killed and not processes",
+        "not four or adam",
     ],
     "ham.scoring.floors": ["tests/scoring/test_floors.py", "tests/frozen"],
     "ham.datasets.splits": ["tests/datasets/test_splits.py"],

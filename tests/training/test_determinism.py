@@ -15,14 +15,12 @@ import pytest
 import torch
 
 from ham.model import weights
-from ham.samples import FILLER
 from ham.settings import NetworkSettings
 from ham.training import run as run_module
 from ham.training import step as step_module
 from ham.training.batches import Lists, Sources
 from ham.training.run import train
 from ham.training.settings import OptimizerSettings, TrainingSettings
-from ham.training.step import draw_channels
 
 LISTS = Lists("Main/fold1/train_0.5_0.8", "bbox/fold1/train_0.8", "Main/fold1/test_0_0.2", "bbox/fold1/test")
 SETTINGS = TrainingSettings(
@@ -124,28 +122,6 @@ def test_a_damaged_state_inside_an_epoch_starts_the_epoch_again(
     monkeypatch.undo()
     assert_same(run(phantom, tmp_path), whole)
     assert f"{inside} is damaged or was changed: its epoch starts again" in caplog.text
-
-
-def test_dropout_is_a_function_of_seed_epoch_and_place_and_takes_the_settings_share() -> None:
-    places = torch.tensor([5, 2, 5, FILLER - 7])
-    drawn = draw_channels(SETTINGS, 3, places)
-    assert drawn is not None
-    assert torch.equal(drawn[0], drawn[2])
-    again = draw_channels(SETTINGS, 3, torch.tensor([2]))
-    assert again is not None
-    assert torch.equal(again[0], drawn[1])
-    for other in (
-        draw_channels(SETTINGS, 4, places),
-        draw_channels(SETTINGS.model_copy(update={"seed": 1}), 3, places),
-    ):
-        assert other is not None
-        assert not torch.equal(other[0], drawn[0])
-    many = draw_channels(SETTINGS, 1, torch.arange(200))
-    assert many is not None
-    assert sorted({round(value, 6) for value in many.flatten().tolist()}) == [0.0, round(1 / 0.9, 6)]
-    assert float((many == 0).float().mean()) == pytest.approx(0.1, abs=0.005)  # standard deviation below 0.001
-    network = SETTINGS.network.model_copy(update={"dropout": 0.0})
-    assert draw_channels(SETTINGS.model_copy(update={"network": network}), 1, places) is None
 
 
 # Plain descent in small steps: the first steps of Adam are the signs of gradients, of which rounding decides the

@@ -12,10 +12,21 @@ from torch import Tensor, nn
 from ham.model.forward import outputs
 from ham.model.losses import Losses
 from ham.model.network import Output
-from ham.samples import Batch
+from ham.samples import FILLER, Batch
 from ham.settings import LossSettings, LossWeights, NetworkSettings
+from ham.training import step as step_module
+from ham.training.parallel import ALONE, Team
 from ham.training.settings import OptimizerSettings, ScheduleSettings, TrainingSettings
-from ham.training.step import Learner, NotFiniteError, Tally, make_learner, train_epoch, train_step
+from ham.training.step import (
+    Learner,
+    NotFiniteError,
+    Tally,
+    _parts,
+    draw_channels,
+    make_learner,
+    train_epoch,
+    train_step,
+)
 from ham.training.validation import choose_checkpoints, look
 
 CPU = torch.device("cpu")
@@ -172,6 +183,100 @@ def test_nothing_is_read_from_the_device_in_a_step_or_a_look_at_validation_image
     learner.network.eval()
     for moved, output in outputs(learner.network, [batch], settings, meta):
         assert look(moved, output, settings).areas.shape == (3, 2)
+
+
+SMALL = TrainingSettings(
+    batch_size=8,
+    image_size=32,
+    network=NetworkSettings(architecture="resnet18", pretrained=None, batch_norm_images=2),
+    optimizer=OptimizerSettings(name="sgd", learning_rate=1e-4),
+)
+
+
+def random_batch(images: int) -> Batch:
+    """Images and labels at random, three of them with a mask."""
+    draw = torch.Generator().manual_seed(0)
+    pair = torch.tensor([0, 1, images - 1])
+    return Batch(
+        torch.randint(0, 256, (images, 32, 32), dtype=torch.uint8, generator=draw),
+        (torch.rand(images, 5, generator=draw) > 0.6).float(),
+        pair,
+        torch.tensor([0, 3, 0]),
+        torch.rand(3, 32, 32, generator=draw) > 0.5,
+        torch.arange(images) + 3,
+    )
+
+
+@pytest.mark.parametrize(("images", "parts"), [(8, 2), (8, 3), (8, 4), (5, 2), (5, 4)])
+def test_a_batch_in_parts_has_the_losses_gradients_and_statistics_of_the_whole(images: int, parts: int) -> None:
+    """Of 8 images in groups of 2 and of 5 (2, 2 and 1), in parts of whole groups."""
+    found = []
+    for accumulation in (1, parts):
+        settings = SMALL.model_copy(update={"accumulation": accumulation})
+        learner = make_learner(5, settings, CPU)
+        learner.network.train()
+        losses = train_step(learner, random_batch(images), settings, epoch=2)
+        gradients = {name: parameter.grad for name, parameter in learner.network.named_parameters()}
+        found.append({"losses": losses, **gradients, **dict(learner.network.named_buffers())})
+        assert all(norm.track_running_stats for norm in learner.network.modules() if isinstance(norm, nn.BatchNorm2d))
+    whole, in_parts = found
+    for name, value in whole.items():
+        close = torch.isclose(in_parts[name], value, rtol=1e-3, atol=1e-3 * float(value.abs().max()))
+        assert close.all(), name  # batch norm of two small maps blows rounding up
+
+
+def test_parts_finer_than_groups_are_as_equal_as_can_be_and_none_is_empty() -> None:
+    def sizes(images: int, accumulation: int, size: int = 1) -> list[int]:
+        settings = SMALL.model_copy(update={"accumulation": accumulation})
+        return [part.stop - part.start for part in _parts(images, settings, Team(0, size))]
+
+    assert sizes(8, 2) == [4, 4]
+    assert sizes(8, 3) == [4, 2, 2]  # whole groups of 2
+    assert sizes(8, 6) == [2, 2, 1, 1, 1, 1]
+    assert sizes(3, 8) == [1, 1, 1]
+    assert sizes(4, 2, size=2) == [2, 2]  # of each of two processes
+    assert sizes(4, 3, size=2) == [2, 1, 1]  # 2 groups each: 3 parts are finer
+    batch = [slice(0, 3), slice(3, 5)]
+    assert _parts(5, SMALL.model_copy(update={"accumulation": 2}), ALONE) in ([slice(0, 4), slice(4, 5)], batch)
+
+
+def test_losses_are_read_and_a_training_is_at_rest_every_so_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_module, "READ_EVERY", 2)
+    rests = []
+    tally = train_epoch(
+        drawn_learner(), [drawn_batch()] * 5, 1, with_loss(), Tally(steps=3, images=6, seconds=100.0),
+        lambda tally: rests.append((tally.steps, tally.images)),
+    )  # fmt: skip
+    assert rests == [(5, 10), (7, 14)]
+    assert (tally.steps, tally.images) == (8, 16)
+    assert 100 < tally.seconds < 160
+
+
+def test_images_that_only_fill_a_batch_are_not_counted() -> None:
+    filled = drawn_batch()._replace(places=torch.tensor([0, FILLER - 4]))
+    assert train_epoch(drawn_learner(), [filled], 1, with_loss()).images == 1
+
+
+def test_dropout_is_a_function_of_seed_epoch_and_place_and_takes_the_settings_share() -> None:
+    places = torch.tensor([5, 2, 5, FILLER - 7])
+    drawn = draw_channels(SMALL, 3, places)
+    assert drawn is not None
+    assert torch.equal(drawn[0], drawn[2])
+    again = draw_channels(SMALL, 3, torch.tensor([2]))
+    assert again is not None
+    assert torch.equal(again[0], drawn[1])
+    for other in (
+        draw_channels(SMALL, 4, places),
+        draw_channels(SMALL.model_copy(update={"seed": 1}), 3, places),
+    ):
+        assert other is not None
+        assert not torch.equal(other[0], drawn[0])
+    many = draw_channels(SMALL, 1, torch.arange(200))
+    assert many is not None
+    assert sorted({round(value, 6) for value in many.flatten().tolist()}) == [0.0, round(1 / 0.9, 6)]
+    assert float((many == 0).float().mean()) == pytest.approx(0.1, abs=0.005)  # standard deviation below 0.001
+    network = SMALL.network.model_copy(update={"dropout": 0.0})
+    assert draw_channels(SMALL.model_copy(update={"network": network}), 1, places) is None
 
 
 def kept(*rows: tuple[float, float, float]) -> dict[str, int]:
