@@ -6,6 +6,7 @@ import logging
 import os
 import pty
 import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -116,6 +117,7 @@ def pressed(checkout: Checkout, words: list[str], when: str) -> str:
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(checkout.work)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # who runs the tests in the background may have it ignored
         os.execv(sys.executable, [sys.executable, "-m", "snakemake", *words, *checkout.config, "--cores", "1"])
     shown, end = "", time.monotonic() + 300
     after = None
