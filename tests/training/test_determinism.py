@@ -149,6 +149,16 @@ def test_two_processes_end_with_the_weights_of_one(
     assert_close(run(phantom, tmp_path, DIVIDED, processes=2), undivided)
 
 
+def test_two_processes_with_a_batch_in_parts_end_with_the_weights_of_one(phantom: Path, tmp_path: Path) -> None:
+    network = DIVIDED.network.model_copy(update={"batch_norm_images": 2})
+    optimizer = DIVIDED.optimizer.model_copy(
+        update={"learning_rate": 1e-5}
+    )  # statistics over two images: more rounding
+    settings = DIVIDED.model_copy(update={"network": network, "optimizer": optimizer})
+    whole = run(phantom, tmp_path / "whole", settings)
+    assert_close(run(phantom, tmp_path / "parts", settings.model_copy(update={"accumulation": 2}), processes=2), whole)
+
+
 def test_a_batch_in_parts_of_whole_groups_ends_with_the_weights_of_the_whole_batch(
     phantom: Path, undivided: dict[str, torch.Tensor], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
