@@ -14,7 +14,7 @@ from typing import Any
 from ham.errors import ResumeError
 from ham.model.card import Card
 from ham.runtime.files import link_or_copy, sha256, written
-from ham.training.ingredients import Ingredients
+from ham.training.ingredients import Ingredients, known_settings
 from ham.training.state import FORMER_STATE, Resume, State
 
 
@@ -67,7 +67,7 @@ def _read(folder: Path, run: Path) -> Former:
         ) from None
     epochs = {name: int(card.epoch or epoch) for name, card in cards.items()}
     state = State(
-        ingredients=Ingredients(last.settings, {}, {}),
+        ingredients=Ingredients(known_settings(last.settings), {}, {}),
         epoch=epoch,
         planned=int(last.settings["epochs"]),
         checkpoints=epochs,

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ham.errors import DataError, WeightsError
 from ham.runtime.files import sha256
 from ham.runtime.provenance import code_digest, settings_digest
@@ -57,12 +59,21 @@ class Ingredients:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Ingredients:
         """From :meth:`plain`."""
-        return cls(values["settings"], values["code"], values["data"])
+        return cls(known_settings(values["settings"]), values["code"], values["data"])
 
 
 def deciding_settings(settings: TrainingSettings) -> dict[str, Any]:
     """The settings that decide weights, as plain values."""
     return {name: value for name, value in settings.plain().items() if name not in UNDECIDING}
+
+
+def known_settings(recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Deciding settings as an earlier ham recorded them, with the defaults of those that it did not know: they compute
+    what it did, or the code differs as well."""
+    try:
+        return deciding_settings(TrainingSettings.of(recorded))
+    except ValidationError:  # it knew others
+        return dict(recorded)
 
 
 def data_ingredients(
