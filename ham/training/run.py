@@ -50,9 +50,8 @@ def train(
     """
     resume = Resume.of_output(output)
     with explained(settings, resume, on_gpu=gpus > 0), resume.locked():
-        wanted = ingredients_of(
-            sources, settings, code
-        )  # now: a second training of the split may have waited for hours
+        # not before: a second training of the split may have waited for hours
+        wanted = ingredients_of(sources, settings, code)
         state = resume.find(wanted)
         if state is None or state.epoch < settings.epochs:
             devices = choose(gpus, threads)

@@ -13,23 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_training import LISTS, SMALL
 
 from ham.model import weights
-from ham.settings import NetworkSettings
 from ham.training import run as run_module
 from ham.training import step as step_module
-from ham.training.batches import Lists, Sources
+from ham.training.batches import Sources
 from ham.training.run import train
 from ham.training.settings import OptimizerSettings, TrainingSettings
 
-LISTS = Lists("Main/fold1/train_0.5_0.8", "bbox/fold1/train_0.8", "Main/fold1/test_0_0.2", "bbox/fold1/test")
-SETTINGS = TrainingSettings(
-    image_size=32,
-    batch_size=8,
-    epochs=2,
-    checkpoint="last",
-    network=NetworkSettings(architecture="resnet18", pretrained=None, batch_norm_images=4),
-)
+SETTINGS = SMALL.model_copy(update={"network": SMALL.network.model_copy(update={"batch_norm_images": 4})})
 CODE = {"ham.model.losses": "code"}
 
 

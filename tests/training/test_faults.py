@@ -13,25 +13,17 @@ from pathlib import Path
 import pytest
 import torch
 from mounts import run_with_mount
+from small_training import LISTS, SMALL
 
 from ham.errors import DataError, EnvironmentProblem
 from ham.model import weights
-from ham.settings import NetworkSettings
-from ham.training.batches import Lists, Sources
+from ham.training.batches import Sources
 from ham.training.faults import diverged, doubts, explained
 from ham.training.ingredients import Ingredients
 from ham.training.run import train
-from ham.training.settings import TrainingSettings
 from ham.training.state import Resume, State
 
-LISTS = Lists("Main/fold1/train_0.5_0.8", "bbox/fold1/train_0.8", "Main/fold1/test_0_0.2", "bbox/fold1/test")
-SETTINGS = TrainingSettings(
-    image_size=32,
-    batch_size=8,
-    epochs=2,
-    checkpoint="last",
-    network=NetworkSettings(architecture="resnet18", pretrained=None),
-)
+SETTINGS = SMALL
 RUN = "results/phantom/experiment/ham/fold1"
 
 

@@ -14,29 +14,20 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image, ImageColor
+from small_training import LISTS, SMALL
 
 from ham.datasets.dataset import Dataset
 from ham.model import weights
 from ham.model.network import Output
 from ham.model.overlays import BOX_COLOUR
 from ham.samples import Samples
-from ham.settings import NetworkSettings
 from ham.training import watch
-from ham.training.batches import Lists, Sources
+from ham.training.batches import Sources
 from ham.training.run import train
-from ham.training.settings import TrainingSettings
 from ham.training.state import Resume
 from ham.training.watch import CAPTION, GAP, SIDE, EventFile, draw_attention, scalars, watched_places
 
-LISTS = Lists("Main/fold1/train_0.5_0.8", "bbox/fold1/train_0.8", "Main/fold1/test_0_0.2", "bbox/fold1/test")
-SETTINGS = TrainingSettings(
-    image_size=32,
-    batch_size=8,
-    epochs=2,
-    checkpoint="last",
-    precision="float32",
-    network=NetworkSettings(architecture="resnet18", pretrained=None),
-)
+SETTINGS = SMALL
 
 
 def output(base: Path) -> Path:
