@@ -6,6 +6,7 @@ shared memory it loses the batch and waits for it for ever.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from ham.errors import HamError
+
+LATE = 5.0  # seconds, of a signal behind the end of the connection
 
 
 class Loader(DataLoader[Any]):
@@ -60,5 +63,6 @@ def _raise_problems(batches: Iterator[Any]) -> Iterator[Any]:
             if isinstance(batch, HamError):
                 raise batch
             yield batch
-    except (ConnectionError, EOFError) as error:  # it was killed while it handed over a batch, before torch noticed
+    except (ConnectionError, EOFError) as error:  # it was killed while it handed over a batch
+        time.sleep(LATE)  # torch raises too, wherever this process then is, when the signal of that death comes: here
         raise RuntimeError("DataLoader worker (pid unknown) exited unexpectedly") from error

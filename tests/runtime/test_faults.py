@@ -8,6 +8,8 @@ import resource
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pytest
 import torch
 from mounts import run_with_mount
 from safetensors.torch import save_file
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from ham.errors import DataError, EnvironmentProblem
 from ham.runtime.faults import explain
@@ -154,6 +156,31 @@ def test_a_decoding_process_that_is_killed_is_told() -> None:
     with pytest.raises(RuntimeError) as raised:
         list(Loader(Numbers("killed"), stacked, batch_size=2, num_workers=1))
     assert said(raised.value).startswith("a process that decodes images was killed, most likely for want of memory")
+
+
+def test_the_signal_of_a_death_that_comes_late_is_heard_where_the_batch_was_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Raised later it would strike whatever runs then: the next step, or the writing of a file."""
+    told = "DataLoader worker (pid 7) is killed by signal: Killed. "
+
+    def hear(number: int, frame: object) -> None:
+        raise RuntimeError(told)
+
+    def lost(self: object) -> Iterator[object]:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        raise ConnectionResetError
+        yield
+
+    monkeypatch.setattr(DataLoader, "__iter__", lost)
+    before = signal.signal(signal.SIGALRM, hear)
+    try:
+        with pytest.raises(RuntimeError) as raised:
+            list(Loader(Numbers(), stacked, batch_size=2, num_workers=1))
+        time.sleep(0.4)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert str(raised.value) == told
 
 
 FULL = """
