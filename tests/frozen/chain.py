@@ -30,7 +30,8 @@ from ham.training.settings import OptimizerSettings, TrainingSettings
 
 NUMBERS = Path(__file__).with_name("numbers.json")
 LISTS = Lists("Main/fold1/train_0.5_0.8", "bbox/fold1/train_0.8", "Main/fold1/test_0_0.2", "bbox/fold1/test")
-# Plain gradient descent and few steps: rounding, which differs between machines, is not blown up. All terms of the loss
+# Plain gradient descent in few small steps: rounding, which differs between processors, is not blown up (at a rate of
+# 1e-3 the second epoch's loss differs by 1 % between AVX2 and AVX-512, at this one by 0.01 %). All terms of the loss
 # are of about one size, so that none hides behind another.
 SETTINGS = TrainingSettings(
     seed=3,
@@ -40,7 +41,7 @@ SETTINGS = TrainingSettings(
     checkpoint="last",
     network=NetworkSettings(architecture="resnet18", pretrained=None, dropout=0.0),
     loss=LossSettings(weights=LossWeights(abnormality=1, classification=1, box=1, bound=1, union=1)),
-    optimizer=OptimizerSettings(name="sgd", learning_rate=1e-3),
+    optimizer=OptimizerSettings(name="sgd", learning_rate=3e-5),
 )
 
 
