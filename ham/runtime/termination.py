@@ -37,6 +37,7 @@ def stoppable() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch raises where a child ends, also behind Stopped
         raise Stopped
 
     signal.signal(signal.SIGTERM, stop)

@@ -46,6 +46,22 @@ BODIES = {
     os.waitpid(child, 0)
     print("seen", flush=True)
     raise EnvironmentProblem("a process was ended from outside, most likely for want of memory")""",
+    "loses another child afterwards": """
+    import subprocess
+    os.waitpid(child, 0)
+    other = subprocess.Popen(["sleep", "600"])
+
+    def fail(*given):  # as torch does where a child of its ends
+        raise RuntimeError("a worker is killed by signal: Terminated")
+
+    signal.signal(signal.SIGCHLD, fail)
+    try:
+        print("seen", flush=True)
+        time.sleep(600)
+    finally:
+        other.kill()
+        other.wait()
+        time.sleep(0.1)""",
     "waits for its child": "print(os.WTERMSIG(os.waitpid(child, 0)[1]))",
 }
 
@@ -58,7 +74,7 @@ def start(body: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
     return process, int(process.stdout.readline())
 
 
-@pytest.mark.parametrize("body", ["busy", "asked twice", "sees its child end first"])
+@pytest.mark.parametrize("body", ["busy", "asked twice", "sees its child end first", "loses another child afterwards"])
 def test_a_job_that_is_asked_to_end_says_so_and_leaves_no_half_file(tmp_path: Path, body: str) -> None:
     process, child = start(BODIES[body], tmp_path)
     assert process.stdout is not None

@@ -19,7 +19,7 @@ from ham.errors import DataError, EnvironmentProblem
 from ham.model import weights
 from ham.training.batches import Sources
 from ham.training.faults import diverged, doubts, explained
-from ham.training.ingredients import Ingredients
+from ham.training.ingredients import Ingredients, deciding_settings
 from ham.training.run import train
 from ham.training.state import Resume, State
 
@@ -50,7 +50,7 @@ def kept_state(base: Path, epoch: int) -> Resume:
     resume = Resume.of_output(base / RUN)
     resume.current.mkdir(parents=True)
     resume.weights(epoch).write_text("weights")
-    state = State(Ingredients(SETTINGS.plain(), {}, {}), epoch, 9, {"last": epoch}, {}, {}, [], 0.0, {})
+    state = State(Ingredients(deciding_settings(SETTINGS), {}, {}), epoch, 9, {"last": epoch}, {}, {}, [], 0.0, {})
     resume.keep(state)
     return resume
 
@@ -91,7 +91,8 @@ def test_what_a_kill_left_goes_at_the_start(tmp_path: Path, also: str) -> None:
     (resume.current / "epoch-8.safetensors").write_text("of an epoch that was not finished")
     (resume.superseded / ".0123456789ab-6").mkdir(parents=True)
     seed = {"superseded": 1, "current": 0}[also]
-    resume.find(Ingredients(SETTINGS.model_copy(update={"seed": seed, "epochs": 7}).plain(), {}, {}))
+    wanted = SETTINGS.model_copy(update={"seed": seed, "epochs": 7})
+    resume.find(Ingredients(deciding_settings(wanted), {}, {}))
     (state,) = (tmp_path / "results/.resume").rglob("state.json")
     assert also in state.parts
     assert sorted(path.name for path in state.parent.iterdir()) == ["epoch-7.safetensors", "state.json"]
