@@ -25,6 +25,7 @@ SPLIT_FILES = (
     "localization.csv",
     "floors.csv",
     "curves.json",
+    "resamples.npz",
 )
 FIGURES = ("roc", "t-iou", "t-ior", "training")
 
@@ -44,13 +45,14 @@ def files_between(config: Configuration) -> list[str]:
 
 
 def products(config: Configuration, kind: str) -> list[str]:
-    """Files that people read of the experiments that have a split to show: tables, leakage, figures or gallery."""
+    """Files that people read of the experiments that have a split to show: tables, differences,
+    leakage, figures or gallery."""
     base = f"results/{config.dataset}"
     shown = [name for name in config.experiments if config.split_folders([name], config.variants)]
     if kind == "tables":
         return [f"{base}/tables/{name}.{form}" for name in shown for form in ("csv", "md", "tex")]
-    if kind == "leakage":
-        return [f"{base}/tables/leakage/{name}.csv" for name in shown]
+    if kind in ("leakage", "differences"):
+        return [f"{base}/tables/{kind}/{name}.csv" for name in shown]
     if kind == "figures":
         files = [f"{base}/figures/{name}-{figure}" for name in shown for figure in FIGURES]
         return [f"{file}.{form}" for file in files for form in ("svg", "png")]

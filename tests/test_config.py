@@ -57,7 +57,7 @@ def test_every_file_in_config_is_valid_over_the_paper(root: Path, paper: dict[st
         (("traning",), {}, "traning: there is no such key; do you mean training\\?"),
         (("epochs",), 3, r"epochs: there is no such key; do you mean training.epochs\? \(given: 3\)"),
         (("training", "epoch"), 3, r"^  training.epoch: .*do you mean training.epochs\?"),
-        (("seed",), 3, r"do you mean data.folds.seed or data.phantom.seed or training.seed\?"),
+        (("seed",), 3, r"do you mean data.folds.seed or data.phantom.seed or scoring.seed or training.seed\?"),
         (
             ("define", "experiments", "localization-5fold", "epochs"),
             3,

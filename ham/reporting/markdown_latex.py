@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ham.reporting.result_tables import Table
+from ham.reporting.result_tables import Table, TableRow
 
 
 def markdown(tables: Sequence[Table], heading: str) -> str:
@@ -18,9 +18,13 @@ def markdown(tables: Sequence[Table], heading: str) -> str:
         head = ([""] if blocks else []) + ["", *names]
         out.append(_md_line(head))
         out.append("|" + "|".join(["---"] * (len(head) - len(names)) + ["---:"] * len(names)) + "|")
-        out += [_md_line(([row.block] if blocks else []) + [row.label, *row.cells]) for row in table.rows]
+        out += [_md_line(([row.block] if blocks else []) + [row.label, *_with_intervals(row)]) for row in table.rows]
         out += ["", *(f"{_md(note)}\n" for note in table.notes)]
     return "\n".join(out).rstrip() + "\n"
+
+
+def _with_intervals(row: TableRow) -> list[str]:
+    return [f"{cell} {row.interval(column)}".rstrip() for column, cell in enumerate(row.cells)]
 
 
 def _md(text: str) -> str:
@@ -41,6 +45,13 @@ LATEX = {
 def _tex(text: str) -> str:
     text = "".join(LATEX.get(character, character) for character in " ".join(text.split()))
     return "{}" + text if text.startswith(("[", "*")) else text  # behind a line's end, LaTeX takes them as its own
+
+
+def _tex_cell(text: str, interval: str) -> str:
+    """A cell, its interval on a second line."""
+    if not interval:
+        return _tex(text)
+    return rf"\begin{{tabular}}[t]{{@{{}}r@{{}}}}{_tex(text)} \\[-0.4ex] {{\scriptsize {interval}}}\end{{tabular}}"
 
 
 def latex(tables: Sequence[Table], heading: str) -> str:
@@ -72,7 +83,8 @@ def _latex_table(table: Table) -> list[str]:
         elif row.kind != kind:
             out.append(r"\addlinespace")
         block, kind = row.block, row.kind
-        out.append(" & ".join([_tex(row.label), *(_tex(cell) for cell in row.cells)]) + r" \\")
+        cells = [_tex_cell(cell, row.interval(column)) for column, cell in enumerate(row.cells)]
+        out.append(" & ".join([_tex(row.label), *cells]) + r" \\")
     out += [r"\bottomrule", r"\end{tabular}}"]
     out += [rf"\par\smallskip {_tex(note)}" for note in table.notes]
     return [*out, r"\end{table}"]

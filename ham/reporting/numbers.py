@@ -26,6 +26,19 @@ class Number(NamedTuple):
     n_findings: int = 0
     n_splits: int = 0
     reason: str = ""
+    low: float = math.nan
+    high: float = math.nan
+    n_undefined: int = 0
+
+    @property
+    def interval(self) -> str:
+        """``[0.62, 0.76]``; empty where there is none."""
+        return interval_text(self.low, self.high)
+
+
+def interval_text(low: float, high: float, sign: str = "") -> str:
+    """``[0.62, 0.76]``, with ``sign`` + its bounds signed; empty where there is none."""
+    return f"[{low:{sign}.2f}, {high:{sign}.2f}]" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 class Numbers:
@@ -44,15 +57,28 @@ class Numbers:
             variant: [split for split in self.splits if (variant, split) in own]
             for variant in (*self.variants, *self.floors)
         }
-        counts = ("n_pairs", "n_findings", "n_splits")
-        names = ("variant", "split", "metric", "threshold", "scope", "finding", "value", "reason", *counts)
+        counts = ("n_pairs", "n_findings", "n_splits", "n_undefined")
+        names = (
+            "variant",
+            "split",
+            "metric",
+            "threshold",
+            "scope",
+            "finding",
+            "value",
+            "low",
+            "high",
+            "reason",
+            *counts,
+        )
         self.found: dict[tuple[Any, ...], Number] = {}
-        for variant, split, metric, threshold, scope, finding, value, reason, *numbers in zip(
+        for variant, split, metric, threshold, scope, finding, value, low, high, reason, *numbers in zip(
             *(scored[name] for name in names), strict=True
         ):
             subject = Subject(scope, finding)
-            pairs, findings, splits = (0 if pd.isna(number) else int(number) for number in numbers)
-            number = Number(math.nan if pd.isna(value) else float(value), pairs, findings, splits, reason)
+            pairs, findings, splits, undefined = (0 if pd.isna(number) else int(number) for number in numbers)
+            value, low, high = (math.nan if pd.isna(number) else float(number) for number in (value, low, high))
+            number = Number(value, pairs, findings, splits, reason, low, high, undefined)
             self.found[variant, split, metric, _level(threshold), subject] = number
 
     def number(self, variant: str, split: str, wanted: Wanted) -> Number:

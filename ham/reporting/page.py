@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 
 from ham.errors import DataError
 from ham.reporting import embed
 from ham.reporting.caveats import list_caveats
 from ham.reporting.data_sources import group_sources
+from ham.reporting.differences import read_differences
+from ham.reporting.glance import MARKS, glance_table
 from ham.reporting.image_counts import images_line
 from ham.reporting.markdown_latex import spans
-from ham.reporting.numbers import EMPTY, FLOORS, Numbers, Wanted
-from ham.reporting.result_tables import EMPTY_MAPS, Table, TableRow, build_tables, number_text
+from ham.reporting.result_tables import Table, build_tables
 from ham.reporting.results import (
     SplitResult,
     experiments_of,
@@ -33,7 +35,6 @@ from ham.reporting.settings import ReportingSettings
 from ham.reporting.tables import read_table
 from ham.runtime.files import write_text
 from ham.runtime.progress import duration
-from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject
 from ham.settings import flatten
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -53,7 +54,8 @@ class ReportFiles:
     """What a report is made of; what is not given is left out of the page.
 
     ``splits`` are the result folders of all splits; ``tables`` the tidy csv of each experiment; ``figures``
-    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` the audit of each experiment.
+    <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` the audit of
+    each experiment, ``differences`` its paired differences.
     """
 
     splits: Sequence[Path]
@@ -61,6 +63,7 @@ class ReportFiles:
     figures: Sequence[Path] = ()
     galleries: Sequence[Path] = ()
     leakage: Sequence[Path] = ()
+    differences: Sequence[Path] = ()
 
 
 def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings: ReportingSettings) -> None:
@@ -71,10 +74,19 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
     sheets: dict[str, list[Path]] = {}
     for path in files.galleries:
         sheets.setdefault(path.parent.name, []).append(path)
-    numbers = {name: Numbers(read_table(path)) for name, path in tidy.items()}
+    tables = {name: read_table(path) for name, path in tidy.items()}
+    compared = {path.stem: read_differences(path) for path in files.differences}
     groups = experiments_of(read_splits)
     experiments = [
-        _experiment(name, group, numbers.get(name), drawn, sheets.get(name, []), len(files.galleries), settings)
+        _experiment(
+            name,
+            group,
+            _tables(group, tables.get(name), compared.get(name), settings),
+            images_line(tables[name]) if name in tables else "",
+            drawn,
+            sheets.get(name, []),
+            len(files.galleries),
+        )
         for name, group in groups.items()
     ]
     environment = jinja2.Environment(
@@ -86,7 +98,9 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
         dataset=info,
         sources=group_sources(info),
         key=read_splits[0].dataset if read_splits else Path(output).parent.name,
-        glance=_shown(_glance(groups, numbers, settings)),
+        glance=_shown(glance_table(groups, tables, compared, settings)),
+        marks=MARKS,
+        resamples=_resamples(read_splits),
         seen=_shown(seen_of_the_test(files.leakage, undefined_checkpoints(read_splits))) if files.leakage else None,
         experiments=experiments,
         without_boxes=sorted({name for result in read_splits for name in result.left_out}),
@@ -118,23 +132,27 @@ def _lacks(entry: Shown) -> bool:
     return int(entry.get("present", 0)) < int(entry.get("listed", 0))
 
 
+def _tables(
+    group: list[SplitResult], table: pd.DataFrame | None, compared: pd.DataFrame | None, settings: ReportingSettings
+) -> list[Table]:
+    return [] if table is None else build_tables(table, settings, prior_note(group), published_of(group), compared)
+
+
 def _experiment(
     name: str,
     group: list[SplitResult],
-    numbers: Numbers | None,
+    tables: Sequence[Table],
+    images: str,
     drawn: dict[str, Path],
     sheets: list[Path],
     galleries: int,
-    settings: ReportingSettings,
 ) -> Shown:
-    note, published = prior_note(group), published_of(group)
-    tables = build_tables(numbers.table, settings, note, published) if numbers is not None else []
     shown = [_shown(table) for table in tables]
     left_out = " or ".join(dict.fromkeys(finding for result in group for finding in result.left_out)) or "one finding"
     return {
         "name": name,
         "facts": _facts(group),
-        "images": images_line(numbers.table) if numbers is not None else "",
+        "images": images,
         "caveats": list_caveats(group),
         "all": shown,
         "main": [table for table in shown if table["main"]],
@@ -180,39 +198,10 @@ def _range(values: Sequence[int]) -> str:
     return f"{min(values):,}" if min(values) == max(values) else f"{min(values):,} to {max(values):,}"
 
 
-def _glance(groups: dict[str, list[SplitResult]], numbers: dict[str, Numbers], settings: ReportingSettings) -> Table:
-    """The first table: a line a variant of each experiment, the location prior beneath."""
-    levels = settings.t_iou_thresholds
-    means = list(dict.fromkeys(subject for found in numbers.values() for subject in found.means()))
-    columns = [("", "splits"), ("AUC", "mean"), ("AUC", "abnormality")]
-    wanted: list[Wanted] = [("auc", None, MEAN), ("auc", None, ABNORMALITY)]
-    for subject in means:
-        columns += [("T(IoU), " + _mean(subject), name) for name in (*(f"{level:g}" for level in levels), EMPTY_MAPS)]
-        wanted += [*(("t_iou", level, subject) for level in levels), (EMPTY, None, subject)]
-    rows, notes = [], []
-    for experiment in groups:
-        found = numbers.get(experiment)
-        if found is None or not found.splits:
-            continue
-        for variant in [*found.variants, *(name for name in found.floors if name == "location-prior")]:
-            floor = variant in FLOORS
-            values = [found.value(variant, found.summary(variant), number) for number in wanted]
-            texts = ["" if floor and math.isnan(value) else number_text(value) for value in values]
-            scores = [math.nan if number[0] == EMPTY else value for number, value in zip(wanted, values, strict=True)]
-            count = "" if floor else str(len(found.splits_of[variant]))
-            kind, label = "floor" if floor else "model", FLOORS.get(variant, variant)
-            rows.append(TableRow(label, [count, *texts], kind, [math.nan, *scores], experiment, found.whole(variant)))
-        blank = found.reasons(found.variants, [number for number in wanted if number[2].is_mean])
-        notes += [f"{experiment}, no mean over the splits: {reason}." for reason in blank]
-    caption = (
-        "Means over the splits that each row has, and what a map that never looks at the image reaches. Empty maps: "
-        "share of pairs whose predicted region has no pixel."
-    )
-    return Table("All experiments", caption, columns, rows, notes)
-
-
-def _mean(subject: Subject) -> str:
-    return "mean" if subject.left_out is None else f"without {subject.left_out}"
+def _resamples(results: Sequence[SplitResult]) -> str:
+    """``1,000 times``, or several numbers."""
+    counts = sorted({int(result.metrics["resamples"]["count"]) for result in results if "resamples" in result.metrics})
+    return f"{' or '.join(f'{count:,}' for count in counts)} times" if counts else "many times"
 
 
 def _shown(table: Table) -> Shown:
@@ -230,7 +219,10 @@ def _shown(table: Table) -> Shown:
             row.kind == "model" and row.whole and value <= floors.get((row.block, column), -math.inf)
             for column, value in enumerate(numbers)
         ]
-        cells = [{"text": text, "below": low} for text, low in zip(row.cells, below, strict=True)]
+        cells = [
+            {"text": text, "below": low, "interval": row.interval(place), "mark": row.marks[place] if row.marks else ""}
+            for place, (text, low) in enumerate(zip(row.cells, below, strict=True))
+        ]
         rows.append({"label": row.label, "kind": row.kind, "block": row.block, "cells": cells})
     groups = spans([group for group, _ in table.columns])
     return {

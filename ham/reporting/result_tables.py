@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
+from ham.reporting.differences import Differences, verdict
 from ham.reporting.image_counts import count_by_finding, images_line
-from ham.reporting.numbers import EMPTY, METRICS, SUMMARIES, Numbers, Wanted
+from ham.reporting.numbers import EMPTY, FLOORS, METRICS, SUMMARIES, Numbers, Wanted, interval_text
 from ham.reporting.published import PublishedRow, published_rows
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject
@@ -20,6 +21,7 @@ PROTOCOLS_DIFFER = (
     "context, no comparison."
 )
 EMPTY_MAPS = "empty maps"
+ABOUT_INTERVALS = "In brackets: 95 % interval, from resampled patients."
 ABOUT_EMPTY = "Empty maps: share of pairs whose predicted region has no pixel."
 
 
@@ -33,6 +35,12 @@ class TableRow:
     numbers: list[float] = field(default_factory=list)  # behind the cells, NaN where there is none
     block: str = ""  # rows of one block stand together under this heading
     whole: bool = True  # over all splits, and so comparable with the floors
+    intervals: list[str] = field(default_factory=list)  # of the cells; none where the scores have none
+    marks: list[str] = field(default_factory=list)  # of the cells: what a comparison says, as a word
+
+    def interval(self, column: int) -> str:
+        """Of a cell; empty where it has none."""
+        return self.intervals[column] if self.intervals else ""
 
 
 @dataclass(frozen=True)
@@ -48,18 +56,24 @@ class Table:
 
 
 def build_tables(
-    table: pd.DataFrame, settings: ReportingSettings, floor_note: str = "", published: str | None = None
+    table: pd.DataFrame,
+    settings: ReportingSettings,
+    floor_note: str = "",
+    published: str | None = None,
+    compared: pd.DataFrame | None = None,
 ) -> list[Table]:
     """The tables of one experiment, from its tidy table, in reading order.
 
     ``floor_note`` stands under every table with maps that never look at the image; ``published`` is the data set whose
-    published numbers may stand beside.
+    published numbers may stand beside; ``compared`` are the paired differences (:mod:`ham.reporting.differences`).
     """
     numbers = Numbers(table)
     rows = published_rows(published) if settings.published else []
     out = [_classification(numbers, variant, rows) for variant in numbers.variants]
     if len(numbers.variants) and numbers.findings("classification"):
         out.append(_classification_summary(numbers))
+    if compared is not None:
+        out.append(_differences(numbers, compared, settings))
     for metric, shown in (("t_iou", settings.t_iou_thresholds), ("t_ior", settings.t_ior_thresholds)):
         out += _localization(numbers, metric, numbers.thresholds(metric, shown), rows)
     out.append(_present(table))
@@ -68,7 +82,7 @@ def build_tables(
         replace(
             shown,
             caption=f"{shown.caption} {images}",
-            notes=[note for note in (floor_note if _has_floors(shown) else "", *shown.notes) if note],
+            notes=[note for note in (*_interval_notes(shown), floor_note * _has_floors(shown), *shown.notes) if note],
         )
         for shown in out
         if shown.rows and shown.columns
@@ -77,6 +91,41 @@ def build_tables(
 
 def _has_floors(table: Table) -> bool:
     return any(row.kind == "floor" for row in table.rows)
+
+
+def _interval_notes(table: Table) -> list[str]:
+    return [ABOUT_INTERVALS] if any(text for row in table.rows for text in row.intervals) else []
+
+
+def _differences(numbers: Numbers, compared: pd.DataFrame, settings: ReportingSettings) -> Table:
+    """Each variant against ``ham`` and against each map that never looks at the image."""
+    means = numbers.means()
+    levels = numbers.thresholds("t_iou", settings.t_iou_thresholds)
+    columns = [("AUC", "mean")]
+    wanted: list[Wanted] = [("auc", None, MEAN)]
+    for subject in means:
+        group = f"T(IoU), {_mean_name(numbers, subject, 't_iou', levels[0])}" if levels else ""
+        columns += [(group, f"{level:g}") for level in levels]
+        wanted += [("t_iou", level, subject) for level in levels]
+    found = Differences(compared)
+    rows = []
+    for variant, reference in found.compared:
+        cells = [found.number(variant, reference, number) for number in wanted]
+        rows.append(
+            TableRow(
+                numbers.label(variant),
+                [f"{signed(cell.value)}{'*' * (verdict(cell.low, cell.high) in ('above', 'below'))}" for cell in cells],
+                "model",
+                [cell.value for cell in cells],
+                f"less {FLOORS.get(reference, reference)}",
+                intervals=[interval_text(cell.low, cell.high, "+") for cell in cells],
+            )
+        )
+    caption = (
+        "Paired differences: what stands first less what it is compared with, on the same patients, the mean over the "
+        "splits that both have. *: the interval does not hold 0."
+    )
+    return Table("Differences", caption, columns, rows)
 
 
 def _present(table: pd.DataFrame) -> Table:
@@ -257,7 +306,8 @@ def _split_row(numbers: Numbers, variant: str, split: str, wanted: Sequence[Want
         for number, count, few in zip(found, most, fewer, strict=True)
     ]
     values = [number.value for number in found]
-    return TableRow(split, texts, "summary" if split in SUMMARIES else "split", values)
+    intervals = [number.interval for number in found]
+    return TableRow(split, texts, "summary" if split in SUMMARIES else "split", values, intervals=intervals)
 
 
 def _over_splits(
@@ -278,7 +328,8 @@ def _over_splits(
     scores = [
         math.nan if metric == EMPTY else number.value for (metric, _, _), number in zip(wanted, found, strict=True)
     ]
-    return TableRow(numbers.label(variant), texts, kind, scores, block, numbers.whole(variant))
+    intervals = [number.interval for number in found]
+    return TableRow(numbers.label(variant), texts, kind, scores, block, numbers.whole(variant), intervals)
 
 
 def _explain_means(numbers: Numbers, variants: Sequence[str], wanted: Sequence[Wanted]) -> list[str]:
@@ -323,3 +374,8 @@ def _protocol_notes(published: list[PublishedRow]) -> list[str]:
 def number_text(value: float) -> str:
     """Three decimals, or a dash where there is no number."""
     return f"{value:.3f}" if math.isfinite(value) else NOTHING
+
+
+def signed(value: float) -> str:
+    """Three decimals with a sign, or a dash where there is no number."""
+    return f"{value:+.3f}" if math.isfinite(value) else NOTHING

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ham.errors import DataError
@@ -96,6 +99,34 @@ class SplitResult:
     def boxed_findings(self) -> list[str]:
         """Findings with localization scores, in the data set's order."""
         return findings_of(self.metrics.get("localization") or [])
+
+    @cached_property
+    def samples(self) -> dict[str, np.ndarray]:
+        """resamples.npz: float32 [rows, B] of the rows of ``classification``, ``localization`` and ``floor <name>``,
+        and ``pairs`` [F, B] drawn of each boxed finding; nothing where the scores have no intervals.
+
+        DataError where it does not fit metrics.json.
+        """
+        if "resamples" not in self.metrics:
+            return {}
+        path, count = self.folder / "resamples.npz", int(self.metrics["resamples"]["count"])
+        rows = {kind: self.metrics.get(kind) or [] for kind in ("classification", "localization")}
+        rows |= {f"floor {name}": of_floor for name, of_floor in (self.metrics.get("floors") or {}).items()}
+        wanted = {kind: (len(of_kind), count) for kind, of_kind in rows.items() if of_kind}
+        wanted |= {"pairs": (len(self.boxed_findings), count)} if rows["localization"] else {}
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                found = {name: file[name] for name in file.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+            raise DataError(f"{path} cannot be read ({problem}); score this split again.") from None
+        if {name: samples.shape for name, samples in found.items()} != wanted:
+            raise DataError(f"{path} holds other numbers than metrics.json beside it; score this split again.")
+        return found
+
+    @property
+    def drawn_from(self) -> str | None:
+        """What the resamples were drawn from: scores of the same have paired differences."""
+        return (self.metrics.get("resamples") or {}).get("drawn_from")
 
     @cached_property
     def run(self) -> dict[str, Any]:

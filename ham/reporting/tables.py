@@ -13,38 +13,45 @@ import pandas as pd
 from ham.errors import DataError
 from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import markdown_latex, result_tables
+from ham.reporting.differences import differences, differences_beside
 from ham.reporting.image_counts import images_line
 from ham.reporting.results import SplitResult, once_a_split, prior_note, published_of, read_results, variants_of
 from ham.reporting.settings import ReportingSettings
 from ham.runtime.files import write_text
-from ham.scoring.metric_rows import Subject, list_names
+from ham.scoring.metric_rows import Subject, interval, list_names, ratio
 
 COLUMNS = (
     "experiment", "variant", "split", "truth", "kind", "metric", "threshold", "scope", "finding", "value", "low",
-    "high", "n_images", "n_positive", "n_pairs", "n_findings", "n_splits", "reason",
+    "high", "n_undefined", "n_images", "n_positive", "n_pairs", "n_findings", "n_splits", "reason",
 )  # fmt: skip
 KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "scope", "finding")
-COUNTS = ("n_images", "n_positive", "n_pairs", "n_findings", "n_splits")
+COUNTS = ("n_images", "n_positive", "n_pairs", "n_findings", "n_splits", "n_undefined")
 TEXT = ("experiment", "variant", "split", "truth", "kind", "metric", "scope", "finding", "reason")
+VALUES = ("value", "low", "high")
 POOLED = {**SHARE_OF, "empty_maps": "empty"}  # metric to the column of a pair that it is a share of
 # Rows of images with a finding, and their names in metrics.json
 OF_FINDING = {
     "listed": "positives_listed", "present": "positives", "boxes_listed": "pairs_listed", "boxes_present": "pairs",
 }  # fmt: skip
-TidyRow = dict[str, Any]  # a row of the tidy table, by ``COLUMNS``, and of a mean the ``findings`` in it
+# A row of the tidy table, by ``COLUMNS``; of a mean also the ``findings`` in it; its ``samples`` [B], None where it has
+# no interval, and of a finding in a split the pairs ``drawn`` [B]
+TidyRow = dict[str, Any]
 
 
 def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSettings) -> None:
-    """Write the tidy table of one experiment and, beside it, its .md and .tex views.
+    """Write the tidy table of one experiment, beside it its .md and .tex views, and differences/<experiment>.csv.
 
     ``splits`` are result folders of all splits and variants of the experiment. DataError where they belong to several
     experiments, or a folder lacks its scores.
     """
     results = read_results(splits)
-    table = tidy(results)
+    rows = tidy_rows(results)
+    table = framed(rows)
+    compared = differences(rows)
     output_csv = Path(output_csv)
     write_text(output_csv, table.to_csv(index=False, lineterminator="\n"))
-    shown = result_tables.build_tables(table, settings, prior_note(results), published_of(results))
+    write_text(differences_beside(output_csv), compared.to_csv(index=False, lineterminator="\n"))
+    shown = result_tables.build_tables(table, settings, prior_note(results), published_of(results), compared)
     images = images_line(table)
     write_text(output_csv.with_suffix(".md"), markdown_latex.markdown(shown, images))
     write_text(output_csv.with_suffix(".tex"), markdown_latex.latex(shown, images))
@@ -57,7 +64,20 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
-    """All numbers of one experiment, one a row, with the columns ``COLUMNS``.
+    """All numbers of one experiment, one a row, with the columns ``COLUMNS``: :func:`tidy_rows` as a table."""
+    return framed(tidy_rows(results))
+
+
+def framed(rows: Sequence[TidyRow]) -> pd.DataFrame:
+    """Rows as the table that is written."""
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    for column in COUNTS:
+        table[column] = table[column].astype("Int64")
+    return table
+
+
+def tidy_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
+    """All numbers of one experiment.
 
     A row of a split is one of metrics.json (:mod:`ham.scoring.metric_rows`). With more than one split of a variant
     follow, for each number, ``mean`` and ``sd`` over the splits where it is defined (ddof 1) and, for localization,
@@ -67,6 +87,8 @@ def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
     ==========  ========================================================================================================
     column      meaning, blank where it has none
     ==========  ========================================================================================================
+    low, high   95 % interval (:mod:`ham.scoring.intervals`): of ``mean`` and ``pooled`` each split resampled by itself
+    n_undefined resamples, of a thousand unless configured otherwise, in which the value was undefined; blank: none
     scope       what the number is of: finding, abnormality, mean, mean_without (one finding), images
     n_images    test images whose label is known; of kind ``images`` those that are counted
     n_positive  those of them that have the finding
@@ -88,15 +110,11 @@ def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
     for group in variants_of(results).values():
         rows += _with_summaries([row for result in group for row in _scored(result)], _pooled_variant(group))
     rows += _floor_rows(results)
-    rows += _image_rows(results)
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    for column in COUNTS:
-        table[column] = table[column].astype("Int64")
-    return table
+    return rows + _image_rows(results)
 
 
 def _tidy_row(result: SplitResult, kind: str, scores: Mapping[str, Any], variant: str | None = None) -> TidyRow:
-    value = scores.get("value")
+    value, low, high = (math.nan if scores.get(name) is None else float(scores[name]) for name in VALUES)
     threshold = scores.get("threshold")
     findings = scores.get("findings")
     return {
@@ -109,20 +127,35 @@ def _tidy_row(result: SplitResult, kind: str, scores: Mapping[str, Any], variant
         "threshold": math.nan if threshold is None else float(threshold),
         "scope": scores["scope"],
         "finding": scores["finding"],
-        "value": math.nan if value is None else float(value),
-        "low": math.nan,
-        "high": math.nan,
+        "value": value,
+        "low": low,
+        "high": high,
+        "n_undefined": scores.get("n_undefined", pd.NA),
         **{name: pd.NA if scores.get(name) is None else int(scores[name]) for name in COUNTS[:3]},
         "n_findings": pd.NA if findings is None else len(findings),
         "n_splits": 1,
         "reason": scores.get("reason") or "",
         "findings": None if findings is None else tuple(findings),
+        "samples": None,
+        "drawn": None,
+        "drawn_from": result.drawn_from,
     }
 
 
 def _scored(result: SplitResult) -> list[TidyRow]:
     kinds = ("classification", "localization")
-    return [_tidy_row(result, kind, scores) for kind in kinds for scores in result.metrics.get(kind) or []]
+    return [row for kind in kinds for row in _rows_of(result, kind, result.metrics.get(kind) or [])]
+
+
+def _rows_of(result: SplitResult, kind: str, scores: Sequence[Mapping[str, Any]], floor: str = "") -> list[TidyRow]:
+    """Rows of metrics.json as tidy rows, with their samples."""
+    rows = [_tidy_row(result, kind, row, variant=floor or None) for row in scores]
+    samples = result.samples.get(f"floor {floor}" if floor else kind)
+    if samples is not None:
+        pairs = dict(zip(result.boxed_findings, result.samples.get("pairs", ()), strict=kind == "localization"))
+        for row, own in zip(rows, samples, strict=True):
+            row |= {"samples": own, "drawn": pairs.get(row["finding"]) if row["scope"] == "finding" else None}
+    return rows
 
 
 def _with_summaries(rows: list[TidyRow], pooled: Mapping[tuple, Mapping[str, Any]]) -> list[TidyRow]:
@@ -149,12 +182,29 @@ def _over_splits(group: Sequence[TidyRow]) -> tuple[TidyRow, TidyRow]:
     sd = math.nan if reason or len(values) < 2 else float(values.std(ddof=1))
     counts = {name: _sum(row[name] for row in known) for name in COUNTS[:3]}
     findings = pd.NA if reason or not known else known[0]["n_findings"]
-    row = group[0] | counts | {"n_findings": findings, "n_splits": len(known)}
+    row = group[0] | counts | {"n_findings": findings, "n_splits": len(known), "drawn": None}
     alone = "defined in one split only" if len(known) == 1 else ""
     return (
-        row | {"split": "mean", "value": mean, "reason": reason},
-        row | {"split": "sd", "value": sd, "reason": reason or alone},
+        row | {"split": "mean", "value": mean, "reason": reason, **_interval(mean, _mean_samples(known))},
+        row | {"split": "sd", "value": sd, "reason": reason or alone, **_interval(math.nan, None)},
     )
+
+
+def _mean_samples(rows: Sequence[TidyRow]) -> np.ndarray | None:
+    """The mean over splits in each resample, each split resampled by itself; None where one has no samples."""
+    samples = [row["samples"] for row in rows]
+    if not samples or any(own is None for own in samples):
+        return None
+    return np.array(samples, dtype=np.float64).mean(axis=0)
+
+
+def _interval(value: float, samples: np.ndarray | None) -> dict[str, Any]:
+    """samples, low, high and n_undefined of a row."""
+    if samples is None or not math.isfinite(value):
+        return {"samples": None, "low": math.nan, "high": math.nan, "n_undefined": pd.NA}
+    low, high = interval(samples)
+    undefined = int(np.isnan(samples).sum())
+    return {"samples": samples, "low": low, "high": high, "n_undefined": undefined or pd.NA}
 
 
 def _differing(rows: Sequence[TidyRow]) -> str:
@@ -177,11 +227,7 @@ def _key(row: TidyRow) -> tuple:
 
 
 def _pooled_variant(group: Sequence[SplitResult]) -> dict[tuple, dict[str, Any]]:
-    scored = [
-        _tidy_row(result, "localization", scores)
-        for result in group
-        for scores in result.metrics.get("localization") or []
-    ]
+    scored = [row for result in group for row in _scored(result) if row["kind"] == "localization"]
     return _pooled(scored, _joined(result.localization for result in group))
 
 
@@ -198,6 +244,8 @@ def _pooled(rows: Sequence[TidyRow], pairs: pd.DataFrame) -> dict[tuple, dict[st
         splits[_key(row)] = splits.get(_key(row), 0) + (row["n_pairs"] > 0)
     out: dict[tuple, dict[str, Any]] = {}
     for row in rows:
+        if _key(row) in out:
+            continue
         subject = Subject(row["scope"], row["finding"])
         parts = [group for finding, group in of_finding.items() if subject.covers(finding)]
         if row["metric"] in POOLED and parts:
@@ -206,8 +254,31 @@ def _pooled(rows: Sequence[TidyRow], pairs: pd.DataFrame) -> dict[tuple, dict[st
             shares = [share_at_least(part[column].to_numpy(dtype=np.float64), level) for part in parts]
             counts = {"n_pairs": sum(map(len, parts)), "n_splits": splits[_key(row)]}
             findings = {"n_findings": len(parts) if subject.is_mean else pd.NA}
-            out[_key(row)] = {"value": float(np.mean(shares)), **counts, **findings, "reason": ""}
+            value, samples = float(np.mean(shares)), _pooled_samples(rows, row)
+            out[_key(row)] = {"value": value, **counts, **findings, "reason": "", **_interval(value, samples)}
     return out
+
+
+def _pooled_samples(rows: Sequence[TidyRow], wanted: TidyRow) -> np.ndarray | None:
+    """The share over the pairs drawn in all splits, or its mean over findings, in each resample; None without samples.
+
+    ``rows`` are of all splits; ``wanted`` is one of them.
+    """
+    subject = Subject(wanted["scope"], wanted["finding"])
+    of_findings: dict[str, list[TidyRow]] = {}
+    for row in rows:
+        same = all(row[name] == wanted[name] or row[name] != row[name] for name in ("metric", "threshold"))
+        if same and row["scope"] == "finding" and subject.covers(row["finding"]) and row["n_pairs"] > 0:
+            of_findings.setdefault(row["finding"], []).append(row)
+    parts = [row for own in of_findings.values() for row in own]
+    if not parts or any(row["samples"] is None for row in parts):
+        return None
+    shares = []
+    for own in of_findings.values():
+        drawn = np.array([row["drawn"] for row in own], dtype=np.float64)
+        hits = np.nan_to_num(np.array([row["samples"] for row in own], dtype=np.float64)) * drawn
+        shares.append(ratio(hits.sum(axis=0), drawn.sum(axis=0)))
+    return np.asarray(np.mean(shares, axis=0))
 
 
 def _floor_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
@@ -217,9 +288,9 @@ def _floor_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
     out: list[TidyRow] = []
     for name in names:
         rows = [
-            _tidy_row(result, "localization", scores, variant=name)
+            row
             for result in once
-            for scores in result.metrics["floors"].get(name) or []
+            for row in _rows_of(result, "localization", result.metrics["floors"].get(name) or [], floor=name)
         ]
         pairs = _joined(result.floors[result.floors["floor"] == name] for result in once)
         out += _with_summaries(rows, _pooled(rows, pairs))

@@ -45,6 +45,7 @@ RESULTS = ("ham.protocol", "ham.reporting.results", "ham.scoring.metric_rows")
 SHARES = (*RESULTS, "ham.model.metrics", "ham.reporting.numbers", "ham.reporting.published")
 TABLES = (
     *SHARES,
+    "ham.reporting.differences",
     "ham.reporting.image_counts",
     "ham.reporting.markdown_latex",
     "ham.reporting.result_tables",
@@ -93,6 +94,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.datasets.list_counts",
         "ham.scoring.classification",
         "ham.scoring.floors",
+        "ham.scoring.intervals",
         "ham.scoring.localization",
         "ham.scoring.metric_rows",
         "ham.scoring.predictions",
@@ -117,6 +119,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.caveats",
         "ham.reporting.data_sources",
         "ham.reporting.embed",
+        "ham.reporting.glance",
         "ham.reporting.page",
         "ham.reporting.seen_in_training",
         "ham.scoring.leakage",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 from sklearn.metrics import roc_curve
 
 from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published
-from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, defined, metric_row
+from ham.scoring.intervals import Resampling
+from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, defined, metric_row, ratio
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Truth
 
@@ -33,7 +35,9 @@ def join_labels(truth: Truth, predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def metric_rows(table: pd.DataFrame, findings: tuple[str, ...], settings: ScoringSettings) -> list[dict[str, Any]]:
+def metric_rows(
+    table: pd.DataFrame, findings: tuple[str, ...], settings: ScoringSettings, resampling: Resampling | None = None
+) -> list[dict[str, Any]]:
     """AUC, accuracy and majority rate of every finding and of abnormality, and their means, as rows of metrics.json.
 
     All are over the images whose label is known. Where these have one class only, none of the three is defined: an
@@ -41,9 +45,10 @@ def metric_rows(table: pd.DataFrame, findings: tuple[str, ...], settings: Scorin
     ``auc_published`` counts an undefined AUC as 0, ``accuracy_published`` counts findings of one class, as the release.
     """
     out: list[dict[str, Any]] = []
-    values: dict[str, dict[str, float]] = {"auc": {}, "accuracy": {}, "majority_rate": {}}
-    cut = {"auc": None, "accuracy": settings.probability, "majority_rate": None}
-    published: list[float] = []
+    names = ("auc", "accuracy", "majority_rate")
+    values: dict[str, dict[str, float]] = {name: {} for name in (*names, "auc_published", "accuracy_published")}
+    samples: dict[str, dict[str, np.ndarray]] = {name: {} for name in values}
+    cut = {"accuracy": settings.probability, "accuracy_published": settings.probability}
     for subject in (*map(Subject.of_finding, findings), ABNORMALITY):
         labels = table[f"label_{subject.finding}"].to_numpy(float)
         scores = table[f"probability_{subject.finding}"].to_numpy(float)
@@ -55,25 +60,55 @@ def metric_rows(table: pd.DataFrame, findings: tuple[str, ...], settings: Scorin
             "accuracy": math.nan if reason else right,
             "majority_rate": math.nan if reason else max(positive, known - positive) / known,
         }
+        resampled = _resampled(table, labels, scores, settings.probability, resampling)
         counts = {"n_images": known, "n_positive": positive}
-        out += [metric_row(metric, cut[metric], subject, value, reason, **counts) for metric, value in found.items()]
+        out += [
+            metric_row(metric, cut.get(metric), subject, value, reason, resampled.get(metric), **counts)
+            for metric, value in found.items()
+        ]
         if subject.scope == "finding":
-            published.append(right)
+            found |= {"auc_published": found["auc"], "accuracy_published": right}
+            resampled |= {f"{name}_published": resampled[name] for name in ("auc", "accuracy") if resampled}
             for metric, value in found.items():
                 values[metric][subject.finding] = value
+                samples[metric][subject.finding] = resampled.get(metric, np.zeros(0))
     known = int((~np.isnan(table[[f"label_{name}" for name in findings]].to_numpy(float))).any(axis=1).sum())
     for metric, of_findings in values.items():
-        mean, members = mean_defined(np.array(list(of_findings.values()))), defined(of_findings)
-        reason = "undefined for every finding"
-        out.append(metric_row(metric, cut[metric], MEAN, mean, reason, n_images=known, findings=members))
-    means = {
-        "auc_published": mean_published(np.array(list(values["auc"].values()))),
-        "accuracy_published": mean_defined(np.array(published)),
-    }
-    for metric, mean in means.items():
-        level = cut[metric.removesuffix("_published")]
-        out.append(metric_row(metric, level, MEAN, mean, "no label known", n_images=known, findings=list(findings)))
+        every = np.array(list(of_findings.values()))
+        members = list(findings) if metric.endswith("_published") else defined(of_findings)
+        mean = mean_published(every) if metric == "auc_published" else mean_defined(every)
+        reason = "no label known" if metric.endswith("_published") else "undefined for every finding"
+        of_mean = _mean_samples(metric, [samples[metric][name] for name in members], resampling)
+        out.append(metric_row(metric, cut.get(metric), MEAN, mean, reason, of_mean, n_images=known, findings=members))
     return out
+
+
+def _resampled(
+    table: pd.DataFrame, labels: np.ndarray, scores: np.ndarray, level: float, resampling: Resampling | None
+) -> dict[str, np.ndarray]:
+    """AUC, accuracy and majority rate of one finding in each resample; nothing without resampling."""
+    if resampling is None:
+        return {}
+    known = ~np.isnan(labels)
+    places, labels, scores = resampling.places(table["patient"][known].tolist()), labels[known], scores[known]
+    shares = resampling.shares(places, np.column_stack([(scores > level) == (labels == 1), labels == 1]))
+    return {
+        "auc": resampling.auc(places, labels, scores),
+        "accuracy": shares[:, 0],
+        "majority_rate": np.maximum(shares[:, 1], 1 - shares[:, 1]),
+    }
+
+
+def _mean_samples(metric: str, of_findings: Sequence[np.ndarray], resampling: Resampling | None) -> np.ndarray | None:
+    """Mean over findings in each resample: undefined where one of them is, unless the published mean says otherwise."""
+    if resampling is None:
+        return None
+    every = np.stack(of_findings) if of_findings else np.full((1, len(resampling)), math.nan)
+    if metric == "auc_published":
+        every = np.nan_to_num(every, nan=0.0)
+    if metric == "accuracy_published":
+        return ratio(np.nansum(every, axis=0), (~np.isnan(every)).sum(axis=0))
+    return np.asarray(every.mean(axis=0))
 
 
 def _explain_undefined(positive: int, known: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 from ham.model.map_file import MapReader
 from ham.model.maps import RegionRule, predicted_regions
 from ham.model.metrics import SHARE_OF, Overlap, mean_defined, mean_published, overlap, share_at_least
+from ham.scoring.intervals import Resampling
 from ham.scoring.metric_rows import MEAN, Subject, defined, list_names, metric_row
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair
@@ -51,10 +52,14 @@ def pair_table(pairs: Sequence[Pair], found: Overlap, predictions: pd.DataFrame)
 
 
 def metric_rows(
-    table: pd.DataFrame, findings: Sequence[str], boxed_findings: Sequence[str], settings: ScoringSettings
+    table: pd.DataFrame,
+    findings: Sequence[str],
+    boxed_findings: Sequence[str],
+    settings: ScoringSettings,
+    resampling: Resampling | None = None,
 ) -> list[dict[str, Any]]:
-    """T(IoU) and T(IoR) at every threshold of every finding and their means, from columns finding, iou, ior, empty;
-    and ``empty_maps``, the share of pairs whose region has no pixel.
+    """T(IoU) and T(IoR) at every threshold of every finding and their means, from columns patient, finding, iou, ior,
+    empty; and ``empty_maps``, the share of pairs whose region has no pixel.
 
     ``t_iou``, ``t_ior`` and ``empty_maps`` are means over the findings that have pairs; ``t_iou_published`` and
     ``t_ior_published`` over all ``findings``, those without counting 0, as the release's means that choose its
@@ -64,27 +69,49 @@ def metric_rows(
     means = [MEAN, *(Subject.without(finding) for finding in boxed_findings if finding == settings.leave_out)]
     out: list[dict[str, Any]] = []
 
-    def add(metric: str, threshold: float | None, values: dict[str, float]) -> None:
+    def add(metric: str, level: float | None, column: str) -> None:
+        at_least = 1 if level is None else level
+        values = {name: share_at_least(of[column].to_numpy(), at_least) for name, of in pairs.items()}
+        samples = {name: _resampled(of, column, at_least, resampling) for name, of in pairs.items()}
         for finding, value in values.items():
+            count = len(pairs[finding])
             subject = Subject.of_finding(finding)
-            out.append(metric_row(metric, threshold, subject, value, NO_PAIR, n_pairs=len(pairs[finding])))
+            out.append(metric_row(metric, level, subject, value, NO_PAIR, samples[finding], n_pairs=count))
         for subject in means:
             members = [finding for finding in defined(values) if subject.covers(finding)]
             mean = mean_defined(np.array([values[finding] for finding in members]))
             count = sum(len(pairs[finding]) for finding in members)
-            out.append(metric_row(metric, threshold, subject, mean, NO_PAIR, n_pairs=count, findings=members))
+            of_mean = _mean_samples(samples, members, len(members), resampling)
+            out.append(metric_row(metric, level, subject, mean, NO_PAIR, of_mean, n_pairs=count, findings=members))
+        if level is not None:
+            mean = mean_published(np.array([values.get(finding, float("nan")) for finding in findings]))
+            counts = {"n_pairs": len(table), "findings": list(findings)}
+            of_mean = _mean_samples(samples, defined(values), len(findings), resampling)
+            out.append(metric_row(f"{metric}_published", level, MEAN, mean, "", of_mean, **counts))
 
     for metric, thresholds in (("t_iou", settings.t_iou), ("t_ior", settings.t_ior)):
         for threshold in thresholds:
-            shares = {name: share_at_least(of[SHARE_OF[metric]].to_numpy(), threshold) for name, of in pairs.items()}
-            add(metric, threshold, shares)
-            every = np.array([shares.get(finding, float("nan")) for finding in findings])
-            mean = mean_published(every)
-            out.append(
-                metric_row(f"{metric}_published", threshold, MEAN, mean, n_pairs=len(table), findings=list(findings))
-            )
-    add("empty_maps", None, {name: share_at_least(of["empty"].to_numpy(), 1) for name, of in pairs.items()})
+            add(metric, threshold, SHARE_OF[metric])
+    add("empty_maps", None, "empty")
     return out
+
+
+def _resampled(pairs: pd.DataFrame, column: str, at_least: float, resampling: Resampling | None) -> np.ndarray | None:
+    """The share of a finding's pairs in each resample, [B]."""
+    if resampling is None:
+        return None
+    hits = pairs[column].to_numpy(float) >= at_least
+    return resampling.shares(resampling.places(pairs["patient"].tolist()), hits[:, None])[:, 0]
+
+
+def _mean_samples(
+    samples: Mapping[str, np.ndarray | None], members: Sequence[str], count: int, resampling: Resampling | None
+) -> np.ndarray | None:
+    """The sum over ``members`` by ``count`` in each resample, [B]; undefined where one of them is."""
+    if resampling is None:
+        return None
+    every = [value for name in members if (value := samples[name]) is not None]
+    return np.sum(every, axis=0) / count if every else np.full(len(resampling), np.nan)
 
 
 def describe_empty(table: pd.DataFrame) -> str | None:

@@ -7,12 +7,16 @@ scope, finding                        what it is of: ``finding`` and its name; `
                                       ``mean_without`` one of them (``mean_without_<finding>``). The scope decides, not
                                       the name: a finding may bear any
 value                                 null where it is undefined, and then ``reason`` says why
+low, high                             its 95 % interval (:mod:`ham.scoring.intervals`); null where there is none
+n_undefined                           resamples in which it was undefined, where there are any
 n_images, n_positive                  images whose label is known, and those of them that have the finding
 n_pairs                               pairs of image and finding
 findings                              of a mean: those that are in it
 ====================================  ==================================================================================
 
-Imports nothing: reporting reads what is written here.
+``samples``, its value in each resample, leaves a row for resamples.npz before metrics.json is written.
+
+Imports nothing of scoring: reporting reads what is written here.
 """
 
 from __future__ import annotations
@@ -21,7 +25,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 WITHOUT = "mean_without_"
+LEVEL = 95  # per cent of resamples that an interval holds
 
 
 class Subject(NamedTuple):
@@ -60,11 +67,39 @@ ABNORMALITY = Subject("abnormality", "abnormality")
 
 
 def metric_row(
-    metric: str, threshold: float | None, subject: Subject, value: float, reason: str = "", **counts: Any
+    metric: str,
+    threshold: float | None,
+    subject: Subject,
+    value: float,
+    reason: str = "",
+    samples: np.ndarray | None = None,
+    **counts: Any,
 ) -> dict[str, Any]:
-    """One row; ``reason`` is kept where the value is undefined. ``counts``: n_images, n_positive, n_pairs, findings."""
-    why = {"reason": reason} if math.isnan(value) else {}
-    return {"metric": metric, "threshold": threshold, **subject._asdict(), "value": value, **why, **counts}
+    """One row; ``reason`` is kept where the value is undefined, ``samples`` [B] make its interval where it is not.
+    ``counts``: n_images, n_positive, n_pairs, findings.
+    """
+    row = {"metric": metric, "threshold": threshold, **subject._asdict(), "value": value}
+    if samples is not None:
+        samples = samples if math.isfinite(value) else np.full(len(samples), math.nan)
+        low, high = interval(samples)
+        undefined = int(np.isnan(samples).sum()) if math.isfinite(value) else 0
+        row |= {"low": low, "high": high, **({"n_undefined": undefined} if undefined else {}), "samples": samples}
+    return row | ({"reason": reason} if math.isnan(value) else {}) | counts
+
+
+def interval(samples: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of the defined ``samples`` [B]; nan, nan where none is."""
+    known = samples[~np.isnan(samples)]
+    if not len(known):
+        return math.nan, math.nan
+    low, high = np.percentile(known, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """``part / whole``, nan where ``whole`` is 0."""
+    whole = np.broadcast_to(whole, part.shape)
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)
 
 
 def defined(values: dict[str, float]) -> list[str]:

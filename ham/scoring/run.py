@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ham.datasets.dataset import Dataset
@@ -20,6 +21,7 @@ from ham.model.maps import RegionRule
 from ham.model.metrics import Overlap
 from ham.runtime.files import sha256, write_json, written
 from ham.scoring import classification, floors, localization
+from ham.scoring.intervals import Resampling
 from ham.scoring.predictions import read_predictions
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair, Truth, masks_of
@@ -63,7 +65,8 @@ def score(
     settings: ScoringSettings,
     output: Path,
 ) -> None:
-    """Write classification.csv, localization.csv, floors.csv, curves.json and metrics.json into ``output``.
+    """Write classification.csv, localization.csv, floors.csv, curves.json, resamples.npz and metrics.json into
+    ``output``.
 
     ``split`` names dataset, experiment, variant and split. DataError where predictions, maps or lists lack something.
     """
@@ -76,6 +79,9 @@ def score(
     truth = Truth.of_dataset(dataset, lists.test, lists.test_boxes)
     trained = Truth.of_dataset(dataset, None, lists.train_boxes)
     tables = make_tables(truth, trained.pairs, files, rule)
+    resampling = Resampling.of_truth(truth, settings.resamples, settings.seed)
+    scores = make_metrics(truth, tables, settings, resampling)
+    samples = take_samples(scores) | pairs_drawn(tables.localization, truth.boxed_findings, resampling)
     metrics = {
         **split,
         "dataset_name": dataset.name,
@@ -89,12 +95,14 @@ def score(
         "fingerprint": card.fingerprint,  # of settings, code and data that the tested weights were trained with
         "store": card.store,  # side in pixels of the image store that was tested on; null: the image files
         "location_prior_from": "training boxes" if trained.pairs else "boxes of other test patients",
-        **make_metrics(truth, tables, settings),
+        "resamples": {"count": len(resampling), "seed": settings.seed, "drawn_from": resampling.drawn_from},
+        **scores,
     }
     _write_table(output / "classification.csv", tables.classification)
     _write_table(output / "localization.csv", tables.localization)
     _write_table(output / "floors.csv", tables.floors)
     write_json(output / "curves.json", {"roc": classification.roc_curves(tables.classification, truth.findings)})
+    _write_arrays(output / "resamples.npz", samples)
     write_json(output / "metrics.json", metrics)
     log.info("%d images and %d pairs scored", len(truth.images), len(truth.pairs))
     if empty := localization.describe_empty(tables.localization):
@@ -124,20 +132,41 @@ def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule:
     )
 
 
-def make_metrics(truth: Truth, tables: Tables, settings: ScoringSettings) -> dict[str, Any]:
-    """classification, localization and floors of metrics.json; where no pair is tested, nothing is localized."""
+def make_metrics(
+    truth: Truth, tables: Tables, settings: ScoringSettings, resampling: Resampling | None = None
+) -> dict[str, Any]:
+    """classification, localization and floors of metrics.json, with intervals where there are resamples; where no pair
+    is tested, nothing is localized."""
 
     def localized(table: pd.DataFrame) -> list[dict[str, Any]]:
         if not truth.pairs:
             return []
-        return localization.metric_rows(table, truth.findings, truth.boxed_findings, settings)
+        return localization.metric_rows(table, truth.findings, truth.boxed_findings, settings, resampling)
 
     names = tables.floors["floor"]
     return {
-        "classification": classification.metric_rows(tables.classification, truth.findings, settings),
+        "classification": classification.metric_rows(tables.classification, truth.findings, settings, resampling),
         "localization": localized(tables.localization),
         "floors": {name: localized(tables.floors[names == name]) for name in FLOORS},
     }
+
+
+def take_samples(scores: dict[str, Any]) -> dict[str, Any]:
+    """Take the samples out of the rows of metrics.json: float32 [rows, B], in the order of the rows, by
+    ``classification``, ``localization`` and ``floor <name>``."""
+    kinds = {"classification": scores["classification"], "localization": scores["localization"]}
+    kinds |= {f"floor {name}": rows for name, rows in scores["floors"].items()}
+    return {
+        kind: np.array([row.pop("samples") for row in rows], dtype=np.float32) for kind, rows in kinds.items() if rows
+    }
+
+
+def pairs_drawn(pairs: pd.DataFrame, boxed_findings: Sequence[str], resampling: Resampling) -> dict[str, Any]:
+    """Pairs of each boxed finding in each resample, ``pairs`` uint32 [F, B]: weights of a pooled share."""
+    if not len(pairs):
+        return {}
+    of = np.column_stack([pairs["finding"] == finding for finding in boxed_findings]).astype(float)
+    return {"pairs": resampling.sums(resampling.places(pairs["patient"].tolist()), of).T.astype(np.uint32)}
 
 
 def _floor_table(name: str, pairs: Sequence[Pair], found: Overlap) -> pd.DataFrame:
@@ -193,3 +222,8 @@ def _count(dataset: Dataset, lists: ScoredLists, truth: Truth) -> dict[str, Any]
 def _write_table(path: Path, table: pd.DataFrame) -> None:
     with written(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.10g", lineterminator="\n")
+
+
+def _write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    with written(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)

@@ -24,3 +24,5 @@ class ScoringSettings(Settings):
         "Cardiomegaly",
         description="finding left out of a second mean: large and always in the same place, it carries the first",
     )
+    resamples: int = Field(1000, ge=100, description="of the tested patients, from which the 95 % intervals come")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of the resamples")

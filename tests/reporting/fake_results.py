@@ -16,7 +16,9 @@ from ham.datasets import writer
 from ham.datasets.dataset import pair_key
 from ham.runtime.files import write_json
 from ham.scoring import localization
+from ham.scoring.intervals import Resampling
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, metric_row
+from ham.scoring.run import pairs_drawn, take_samples
 from ham.scoring.settings import ScoringSettings
 
 BOXED = ("Atelectasis", "Cardiomegaly", "Pleural_Thickening", "<script>alert('x')</script>")
@@ -39,13 +41,15 @@ def rows(path: Path, names: Sequence[str], lines: Sequence[Sequence[Any]]) -> No
         writer.writerows(lines)
 
 
-def localization_rows(values: dict[str, dict[str, np.ndarray]], left_out: str = "Cardiomegaly") -> list[dict[str, Any]]:
-    """Metric rows from {finding: {"iou": array, "ior": array}}; an overlap of 0 is of an empty region."""
-    table = pd.concat(
-        [pd.DataFrame({"finding": finding, "iou": v["iou"], "ior": v["ior"]}) for finding, v in values.items()]
-    )
+def localization_rows(
+    values: dict[str, dict[str, Any]], left_out: str = "Cardiomegaly", resampling: Resampling | None = None
+) -> list[dict[str, Any]]:
+    """Metric rows from {finding: {"iou": …, "ior": …, "patient": …}}; an overlap of 0 is of an empty region."""
+    table = pd.concat([pd.DataFrame({"finding": finding, **v}) for finding, v in values.items()], ignore_index=True)
     settings = ScoringSettings(t_iou=T_IOU, t_ior=T_IOR, leave_out=left_out)
-    return localization.metric_rows(table.assign(empty=table["iou"] == 0), list(values), list(values), settings)
+    return localization.metric_rows(
+        table.assign(empty=table["iou"] == 0), list(values), list(values), settings, resampling
+    )
 
 
 def roc(rng: np.random.Generator, strength: float) -> tuple[dict[str, list[float]], float]:
@@ -70,8 +74,10 @@ def write_split(
     listed: int | None = None,
     dataset: str = "phantom",
     published: str | None = None,
+    resamples: int = 100,
 ) -> Path:
-    """The result folder ``…/<experiment>/<variant>/<split>`` of one split, ``pairs`` pairs a boxed finding."""
+    """The result folder ``…/<experiment>/<variant>/<split>`` of one split, ``pairs`` pairs a boxed finding; the samples
+    of its classification are a value and noise."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(seed)
     experiment, variant, split = folder.parts[-3:]
@@ -80,18 +86,25 @@ def write_split(
         curves[finding], areas[finding] = roc(rng, rng.uniform(0.8, 2.0))
     counts = {"n_images": len(images), "n_positive": 12}
     subjects = [*map(Subject.of_finding, findings), ABNORMALITY]
-    classification = [metric_row("auc", None, s, areas[s.finding], **counts) for s in subjects]
-    classification += [metric_row("accuracy", 0.5, s, 0.9, **counts) for s in subjects]
-    classification += [metric_row("majority_rate", None, s, 0.8, **counts) for s in subjects]
+    resampling = Resampling.of_strata({image[:8]: "" for image in images}, resamples, 0)
+    noise = 0.02 * np.random.default_rng(99).standard_normal(resamples)
+
+    def row(metric: str, level: float | None, subject: Subject, value: float, **about: Any) -> dict[str, Any]:
+        return metric_row(metric, level, subject, value, samples=value + noise, **about)
+
+    classification = [row("auc", None, s, areas[s.finding], **counts) for s in subjects]
+    classification += [row("accuracy", 0.5, s, 0.9, **counts) for s in subjects]
+    classification += [row("majority_rate", None, s, 0.8, **counts) for s in subjects]
     mean, of = float(np.mean([areas[f] for f in findings])), {"n_images": len(images), "findings": list(findings)}
-    classification += [metric_row(metric, None, MEAN, mean, **of) for metric in ("auc", "auc_published")]
-    classification += [metric_row("accuracy", 0.5, MEAN, 0.9, **of), metric_row("majority_rate", None, MEAN, 0.8, **of)]
+    classification += [row(metric, None, MEAN, mean, **of) for metric in ("auc", "auc_published")]
+    classification += [row("accuracy", 0.5, MEAN, 0.9, **of), row("majority_rate", None, MEAN, 0.8, **of)]
     chosen = {f: sorted(rng.choice(len(images), size=pairs, replace=False).tolist()) for f in boxed}
 
-    def draw(level: float) -> dict[str, dict[str, np.ndarray]]:
+    def draw(level: float) -> dict[str, dict[str, Any]]:
         size = dict.fromkeys(boxed, (pairs, 1))
         values = {f: np.clip(rng.normal(level + 0.2 * (f == "Cardiomegaly"), 0.22, size[f][0]), 0, 1) for f in boxed}
-        return {f: {"iou": v, "ior": np.clip(v * 1.2, 0, 1)} for f, v in values.items()}
+        patients = {f: [images[i][:8] for i in chosen[f]] for f in boxed}
+        return {f: {"iou": v, "ior": np.clip(v * 1.2, 0, 1), "patient": patients[f]} for f, v in values.items()}
 
     ours = draw(strength)
     lines = [
@@ -122,7 +135,7 @@ def write_split(
     rows(folder / "floors.csv", ("floor", "image", "patient", "finding", "iou", "ior", "empty"), floor_lines)
     write_maps(folder / "maps.npz", images, chosen, rng)
     write_history(folder / "history.csv", epochs, rng)
-    metrics = {
+    metrics: dict[str, Any] = {
         "dataset": dataset, "published": published, "experiment": experiment, "variant": variant, "split": split,
         "digests": {"images.csv": "ab" * 32, "localization.csv": f"{seed:064x}"},
         "counts": {
@@ -134,9 +147,15 @@ def write_split(
         "location_prior_from": "training boxes",
         "region": {"size": 64, "threshold": 0.4, "slope": 100.0, "certainty": 0.999},
         "classification": classification,
-        "localization": localization_rows(ours) if boxed else [],
-        "floors": {name: localization_rows(values) for name, values in others.items()} if boxed else {},
+        "localization": localization_rows(ours, resampling=resampling) if boxed else [],
+        "floors": {
+            name: localization_rows(values, resampling=resampling) for name, values in others.items() if boxed
+        },
     }  # fmt: skip
+    metrics["resamples"] = {"count": resamples, "seed": 0, "drawn_from": resampling.drawn_from}
+    pairs_of = pd.DataFrame([(line[1], line[2]) for line in lines], columns=["patient", "finding"])
+    samples = take_samples(metrics) | pairs_drawn(pairs_of, boxed, resampling)
+    np.savez(folder / "resamples.npz", **samples)
     run = {
         "hours": 0.0086 * (seed + 1), "device": "cpu", "threads": 2, "epochs": epochs, "steps": 130,
         "images_per_second": 61.5, "versions": {"python": "3.12.1", "torch": "2.9.0", "ham": "0.1.0"},

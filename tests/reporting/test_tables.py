@@ -8,7 +8,9 @@ import re
 import statistics
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,7 +20,9 @@ from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 from ham.runtime.files import write_json
 from ham.scoring import localization
+from ham.scoring.intervals import Resampling
 from ham.scoring.metric_rows import Subject, metric_row
+from ham.scoring.run import pairs_drawn, take_samples
 from ham.scoring.settings import ScoringSettings
 
 SETTINGS = ReportingSettings()
@@ -35,11 +39,12 @@ def pick(table: pd.DataFrame, **wanted: object) -> pd.Series:
 
 def set_scores(
     folder: Path, pairs: dict[str, list[float]], auc: float | None, findings: tuple[str, ...] = ("Mass", "Nodule")
-) -> None:
-    """Replace a split's scores: IoU of its pairs (0: an empty region), and the AUC of one finding."""
+) -> Resampling:
+    """Replace a split's scores: IoU of its pairs (0: an empty region), each finding's i-th of the i-th patient, and
+    the AUC of one finding, which is the same in each resample."""
     table = pd.DataFrame(
         [
-            {"image": f"{i}.png", "patient": "1", "finding": f, "boxes": 1, "iou": v, "ior": v, "score": 0.5}
+            {"image": f"{i}.png", "patient": f"{i}", "finding": f, "boxes": 1, "iou": v, "ior": v, "score": 0.5}
             for f, values in pairs.items()
             for i, v in enumerate(values)
         ]
@@ -48,11 +53,16 @@ def set_scores(
     table.to_csv(folder / "localization.csv", index=False)
     metrics = json.loads((folder / "metrics.json").read_text())
     settings = ScoringSettings(t_iou=(0.3,), t_ior=(0.5,), leave_out="Mass")
-    metrics["localization"] = localization.metric_rows(table, findings, findings, settings)
+    resampling = Resampling.of_strata({f"{i}": folder.name for i in range(max(map(len, pairs.values())))}, 200, 0)
+    metrics["localization"] = localization.metric_rows(table, findings, findings, settings, resampling)
     value, mass = math.nan if auc is None else auc, Subject.of_finding("Mass")
-    metrics["classification"] = [metric_row("auc", None, mass, value, "no image has it", n_images=9, n_positive=4)]
+    about: dict[str, Any] = {"samples": np.full(200, value), "n_images": 9, "n_positive": 4}
+    metrics["classification"] = [metric_row("auc", None, mass, value, "no image has it", **about)]
     metrics["floors"] = {}
+    metrics["resamples"] = {"count": 200, "seed": 0, "drawn_from": resampling.drawn_from}
+    np.savez(folder / "resamples.npz", **take_samples(metrics) | pairs_drawn(table, findings, resampling))
     write_json(folder / "metrics.json", metrics)
+    return resampling
 
 
 def test_mean_sd_and_pooled_equal_a_calculation_by_hand(make_split: Make) -> None:
@@ -136,14 +146,16 @@ def test_markdown_and_latex_show_the_numbers_of_the_csv(five_folds: list[Path], 
     table = tables.read_table(output)
     wanted = {"variant": "ham", "metric": "t_iou", "threshold": 0.3, "finding": "mean"}
     mean, sd, pooled = (float(pick(table, split=split, **wanted)["value"]) for split in ("mean", "sd", "pooled"))
-    auc = pick(table, variant="ham", metric="auc", finding="Cardiomegaly", split="fold3")["value"]
+    auc = pick(table, variant="ham", metric="auc", finding="Cardiomegaly", split="fold3")
     for suffix, plus, between in ((".md", "±", " | "), (".tex", r"$\pm$", " & ")):
         lines = output.with_suffix(suffix).read_text().splitlines()
         rows = [[cell.strip() for cell in line.strip("|\\ ").split(between.strip())] for line in lines]
-        assert any(row[0] == "ham" and f"{mean:.3f} {plus} {sd:.3f}" in row for row in rows)
-        assert any(row[0] == "ham" and f"{pooled:.3f}" in row for row in rows)
-        fold = next(row for row in rows if row[0] == "fold3")
-        assert fold[2] == f"{auc:.3f}"  # findings in the data set's order: Atelectasis, Cardiomegaly
+        assert any(row[0] == "ham" and f"{mean:.3f} {plus} {sd:.3f}" in cell for row in rows for cell in row)
+        assert any(row[0] == "ham" and f"{pooled:.3f}" in cell for row in rows for cell in row)
+        fold = next(row for row in rows if row[0] == "fold3")  # findings as in the data set: Atelectasis, Cardiomegaly
+        assert f"{auc['value']:.3f}" in fold[2]
+        brackets = (r"\[", r"\]") if suffix == ".md" else "[]"
+        assert f"{brackets[0]}{auc['low']:.2f}, {auc['high']:.2f}{brackets[1]}" in fold[2]
 
 
 def test_the_first_line_says_how_many_images_were_present(make_split: Make, tmp_path: Path) -> None:
@@ -254,6 +266,7 @@ def test_without_a_finding_left_out_there_is_one_mean(make_split: Make) -> None:
     split = make_split(findings=("Mass", "Nodule"), boxed=("Mass", "Nodule"))
     metrics = json.loads((split / "metrics.json").read_text())
     metrics["floors"] = {}
+    del metrics["resamples"]
     metrics["localization"] = [row for row in metrics["localization"] if not row["finding"].startswith("mean_without")]
     (split / "metrics.json").write_text(json.dumps(metrics))
     summary = next(

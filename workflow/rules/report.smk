@@ -3,7 +3,7 @@
 
 rule table:
     input:
-        of_experiment("metrics.json", "localization.csv", "floors.csv"),
+        of_experiment("metrics.json", "localization.csv", "floors.csv", "resamples.npz"),
     output:
         csv=report(
             "results/{dataset}/tables/{experiment}.csv",
@@ -13,6 +13,12 @@ rule table:
         ),
         md="results/{dataset}/tables/{experiment}.md",
         tex="results/{dataset}/tables/{experiment}.tex",
+        differences=report(
+            "results/{dataset}/tables/differences/{experiment}.csv",
+            caption="../report/differences.rst",
+            category="Tables",
+            labels={"experiment": "paired differences of {experiment}"},
+        ),
     log:
         "results/{dataset}/logs/table/{experiment}.log",
     conda:
@@ -140,6 +146,7 @@ rule report_page:
         metrics=of_splits("metrics.json"),
         runs=of_splits("run.json"),
         tables=products("tables"),
+        differences=products("differences"),
         leakage=products("leakage"),
         figures=products("figures"),
         galleries=products("gallery"),
@@ -191,6 +198,7 @@ rule tables:
     input:
         BETWEEN,
         products("tables"),
+        products("differences"),
         products("leakage"),
     message:
         f"Tables are in results/{CONFIG.dataset}/tables"

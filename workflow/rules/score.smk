@@ -13,6 +13,7 @@ rule score:
         localization=f"{SPLIT}/localization.csv",
         floors=f"{SPLIT}/floors.csv",
         curves=f"{SPLIT}/curves.json",
+        resamples=f"{SPLIT}/resamples.npz",
     log:
         f"{SPLIT}/logs/score.log",
     conda:

@@ -20,6 +20,7 @@ if __name__ == "__main__":
                 [Path(path) for path in given.figures if path.endswith(".svg")],
                 [Path(path) for path in given.galleries],
                 [Path(path) for path in given.leakage],
+                [Path(path) for path in given.differences],
             ),
             Path(snakemake.output.page),
             ReportingSettings.of(snakemake.params.settings),
