@@ -27,7 +27,7 @@ SPLIT_FILES = (
     "curves.json",
     "resamples.npz",
 )
-FIGURES = ("roc", "t-iou", "t-ior", "training")
+FIGURES = ("roc", "t-iou", "t-ior", "training", "differences")
 
 
 def files_of_splits(config: Configuration, file: str, experiments: Sequence[str], variants: Sequence[str]) -> list[str]:
@@ -45,12 +45,15 @@ def files_between(config: Configuration) -> list[str]:
 
 
 def products(config: Configuration, kind: str) -> list[str]:
-    """Files that people read of the experiments that have a split to show: tables, differences,
-    leakage, figures or gallery."""
+    """Files that people read of the experiments that have a split to show: tables, differences, leakage, ablations,
+    figures or gallery."""
     base = f"results/{config.dataset}"
     shown = [name for name in config.experiments if config.split_folders([name], config.variants)]
     if kind == "tables":
         return [f"{base}/tables/{name}.{form}" for name in shown for form in ("csv", "md", "tex")]
+    if kind == "ablations":
+        tables = [f"{base}/tables/ablations/{file}.csv" for name in shown for file in (name, f"differences/{name}")]
+        return tables + [f"{base}/figures/ablations/{name}-differences.svg" for name in shown]
     if kind in ("leakage", "differences"):
         return [f"{base}/tables/{kind}/{name}.csv" for name in shown]
     if kind == "figures":

@@ -43,6 +43,8 @@ SEEN_BY: dict[str, list[str]] = {
         "not four or adam",
     ],
     "ham.scoring.floors": ["tests/scoring/test_floors.py", "tests/frozen"],
+    "ham.scoring.intervals": ["tests/scoring/test_intervals.py"],
+    "ham.reporting.differences": ["tests/reporting/test_differences.py"],
     "ham.datasets.splits": ["tests/datasets/test_splits.py"],
 }
 

@@ -49,7 +49,7 @@ def write_roc(splits: Sequence[Path], output_stem: Path, settings: ReportingSett
     names = list(dict.fromkeys(name for result in results for name in result.roc))
     with style.styled():
         if not names:
-            _empty(output_stem, "No finding has a ROC curve in these splits.")
+            style.sentence(output_stem, "No finding has a ROC curve in these splits.")
             return
         columns = 5
         made = style.figure(10, 2.05 * -(-len(names) // columns) + 0.6)
@@ -121,7 +121,9 @@ def write_thresholds(
     published = _published(results, metric, settings)
     with style.styled():
         if not findings:
-            _empty(output_stem, "No test image of this experiment has boxes: there is no localization to score.")
+            style.sentence(
+                output_stem, "No test image of this experiment has boxes: there is no localization to score."
+            )
             return
         columns, small = 4, -(-len(findings) // 4)
         made = style.figure(10, 3.6 + 1.75 * small)
@@ -239,7 +241,7 @@ def write_training(splits: Sequence[Path], output_stem: Path, settings: Reportin
     names = _curve_names(results, settings)
     with style.styled():
         if not names:
-            _empty(output_stem, "Nothing was trained here: there is no history of losses.")
+            style.sentence(output_stem, "Nothing was trained here: there is no history of losses.")
             return
         columns = 5
         made = style.figure(10, 1.75 * -(-len(names) // columns) + 0.8)
@@ -350,10 +352,3 @@ def _labelled_variants(results: Sequence[SplitResult]) -> list[str]:
     splits = len({result.split for result in results})
     groups = variants_of(results).items()
     return [name if len(own) == splits else f"{name} ({len(own)} of {splits} splits)" for name, own in groups]
-
-
-def _empty(output_stem: Path, sentence: str) -> None:
-    made = style.figure(7, 1.2)
-    made.set_layout_engine("none")
-    style.message(made, sentence)
-    style.save(made, output_stem)

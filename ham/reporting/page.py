@@ -42,6 +42,8 @@ FIGURES = {
     "t-iou": "T(IoU) over the threshold: mean over findings, without {left_out}, and each finding, beside maps that "
     "never look at the image.",
     "t-ior": "T(IoR) over the threshold, arranged like T(IoU).",
+    "differences": "Paired differences with 95 % intervals: variants less ham, each less maps that never look at "
+    "the image.",
     "roc": "ROC curve of each finding and of abnormality on the test images.",
     "training": "Loss terms and validation metrics over the epochs, a line a split.",
 }

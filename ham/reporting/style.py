@@ -124,3 +124,11 @@ def save(made: Figure, stem: Path) -> None:
 def message(made: Figure, text: str) -> None:
     """A sentence where there is nothing to draw."""
     made.text(0.5, 0.5, text, ha="center", va="center", color=FAINT, fontsize=10)
+
+
+def sentence(stem: Path, text: str) -> None:
+    """A figure that says why there is nothing to draw."""
+    made = figure(7, 1.2)
+    made.set_layout_engine("none")
+    message(made, text)
+    save(made, stem)

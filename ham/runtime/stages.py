@@ -103,6 +103,14 @@ DECIDING: dict[str, tuple[str, ...]] = {
     "leakage": ("ham.boxes", "ham.datasets.dataset", "ham.scoring.leakage"),
     "table": TABLES,
     "figures": (*SHARES, "ham.reporting.figures", "ham.reporting.style"),
+    "differences_figure": (
+        "ham.reporting.differences",
+        "ham.reporting.forest",
+        "ham.reporting.numbers",
+        "ham.reporting.results",
+        "ham.reporting.style",
+        "ham.scoring.metric_rows",
+    ),
     "gallery": (
         *IMAGES,
         *RESULTS,

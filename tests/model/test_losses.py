@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+import yaml
 from golden import reference_inputs
 from golden.files import golden
 
@@ -140,6 +143,20 @@ def test_bound_and_union_of_two_pixel_maps_by_hand() -> None:
     assert float(bound) == pytest.approx((first + second) / 2, abs=1e-9)
     union = attention_union_loss(finding, abnormality, labels, settings)
     assert float(union) == pytest.approx((4 - (2 * s2 + 2 * s2)) / 4, abs=1e-9)  # K = max = (2, 3): min(K, A) = (2, 2)
+
+
+def test_the_variant_without_a_soft_mask_has_none() -> None:
+    config = yaml.safe_load((Path(__file__).parents[2] / "config/config.yaml").read_text())
+    settings = LossSettings(**config["define"]["variants"]["without-soft-mask"]["training"]["loss"])
+    draw = torch.Generator().manual_seed(0)
+    finding, abnormality = (torch.rand(2, count, 5, 5, generator=draw, dtype=torch.float64) for count in (3, 1))
+    finding[0, 0, :3], abnormality[1, 0, 1] = 0, 0
+    labels = torch.ones(2, 3, dtype=torch.float64)
+    whole = finding.sum(dim=(2, 3))
+    outside = 1 - torch.minimum(finding, abnormality).sum(dim=(2, 3)) / whole
+    assert float(attention_bound_loss(finding, abnormality, labels, settings)) == pytest.approx(float(outside.mean()))
+    uncovered = 1 - torch.minimum(finding.amax(dim=1), abnormality[:, 0]).sum(dim=(1, 2)) / abnormality.sum((1, 2, 3))
+    assert float(attention_union_loss(finding, abnormality, labels, settings)) == pytest.approx(float(uncovered.mean()))
 
 
 def test_maps_of_absent_findings_and_of_normal_images_count_nothing() -> None:

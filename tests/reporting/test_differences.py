@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from ham.errors import DataError
 from ham.reporting import result_tables, tables
 from ham.reporting.differences import Differences, differences, read_differences, verdict
+from ham.reporting.forest import write_forest
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.metric_rows import Subject
@@ -140,3 +142,19 @@ def test_a_table_shows_differences_with_their_sign_and_whether_they_hold_zero(ma
     assert [verdict(*bounds) for bounds in ((-0.1, 0.1), (-0.2, -0.1), (math.nan, math.nan))] == [
         "not distinguishable", "below", "",
     ]  # fmt: skip
+
+
+def test_the_forest_has_a_point_for_each_comparison_and_says_where_there_is_none(
+    make_split: Make, tmp_path: Path
+) -> None:
+    folders = [make_split("fold1"), make_split("fold1", variant="other", strength=0.9, seed=3)]
+    tables.write_tables(folders, tmp_path / "x.csv", ReportingSettings())
+    sizes = []
+    for name, given in (("both", folders), ("none", [make_split("fold2", boxed=(), floors=())])):
+        tables.write_tables(given, tmp_path / f"{name}.csv", ReportingSettings())
+        write_forest(tmp_path / f"differences/{name}.csv", tmp_path / name, ReportingSettings())
+        with Image.open(tmp_path / f"{name}.png") as image:
+            sizes.append(image.size)
+    assert sizes[0][1] > 300 > sizes[1][1]  # seven comparisons; a sentence
+    assert len(Differences(read_differences(tmp_path / "differences/both.csv")).compared) == 7
+    assert read_differences(tmp_path / "differences/none.csv").empty

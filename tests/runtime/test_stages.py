@@ -29,6 +29,7 @@ ENTRY = {
     "leakage": "ham.scoring.leakage",
     "table": "ham.reporting.tables",
     "figures": "ham.reporting.figures",
+    "differences_figure": "ham.reporting.forest",
     "gallery": "ham.reporting.gallery",
     "report_page": "ham.reporting.page",
 }

@@ -271,6 +271,10 @@ def test_dropout_is_a_function_of_seed_epoch_and_place_and_takes_the_settings_sh
     ):
         assert other is not None
         assert not torch.equal(other[0], drawn[0])
+    # of numpy's generator of (seed 0, epoch 1, place 0, stream 1): a training that is resumed by a later ham goes on
+    first = draw_channels(SMALL, 1, torch.tensor([0]))
+    assert first is not None
+    assert (first[0] == 0).nonzero().flatten()[:6].tolist() == [8, 20, 31, 38, 41, 54]
     many = draw_channels(SMALL, 1, torch.arange(200))
     assert many is not None
     assert sorted({round(value, 6) for value in many.flatten().tolist()}) == [0.0, round(1 / 0.9, 6)]

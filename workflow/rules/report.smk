@@ -92,7 +92,9 @@ rule experiment_figures:
             category="Figures",
             labels={"experiment": "{experiment}", "figure": "training"},
         ),
-        png=[f"results/{{dataset}}/figures/{{experiment}}-{figure}.png" for figure in FIGURES],
+        png=[
+            f"results/{{dataset}}/figures/{{experiment}}-{figure}.png" for figure in FIGURES if figure != "differences"
+        ],
     log:
         "results/{dataset}/logs/figures/{experiment}.log",
     conda:
@@ -110,6 +112,70 @@ rule experiment_figures:
         "Figures of {wildcards.experiment}"
     script:
         "../scripts/experiment_figures.py"
+
+
+rule differences_figure:
+    input:
+        csv="results/{dataset}/tables/differences/{experiment}.csv",
+    output:
+        svg=report(
+            "results/{dataset}/figures/{experiment}-differences.svg",
+            caption="../report/differences.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "paired differences"},
+        ),
+        png="results/{dataset}/figures/{experiment}-differences.png",
+    log:
+        "results/{dataset}/logs/figures/{experiment}-differences.log",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
+    params:
+        settings=CONFIG.reporting.plain(),
+        code=digest("differences_figure"),
+    message:
+        "Paired differences of {wildcards.experiment}"
+    script:
+        "../scripts/differences_figure.py"
+
+
+# The same of every variant that is trained, whichever the configuration names: what the paper's ablations compare.
+use rule table as ablation_table with:
+    input:
+        lambda wildcards: [
+            path
+            for file in ("metrics.json", "localization.csv", "floors.csv", "resamples.npz")
+            for path in of_splits(file, [wildcards.experiment], TRAINED)
+        ],
+    output:
+        csv="results/{dataset}/tables/ablations/{experiment}.csv",
+        md="results/{dataset}/tables/ablations/{experiment}.md",
+        tex="results/{dataset}/tables/ablations/{experiment}.tex",
+        differences="results/{dataset}/tables/ablations/differences/{experiment}.csv",
+    log:
+        "results/{dataset}/logs/table/ablations/{experiment}.log",
+    params:
+        settings=CONFIG.reporting.plain(),
+        plans=lambda wildcards: result_plans(CONFIG, [wildcards.experiment], TRAINED),
+        order=TRAINED,
+        code=digest("table"),
+        shipped=SHIPPED,
+    message:
+        "Ablations of {wildcards.experiment}"
+
+
+use rule differences_figure as ablation_figure with:
+    input:
+        csv="results/{dataset}/tables/ablations/differences/{experiment}.csv",
+    output:
+        svg="results/{dataset}/figures/ablations/{experiment}-differences.svg",
+        png="results/{dataset}/figures/ablations/{experiment}-differences.png",
+    log:
+        "results/{dataset}/logs/figures/ablations/{experiment}-differences.log",
+    message:
+        "Paired differences of the ablations of {wildcards.experiment}"
 
 
 rule experiment_gallery:
@@ -231,5 +297,6 @@ rule report:
 rule ablations:
     input:
         of_splits("metrics.json", variants=TRAINED),
+        products("ablations"),
     message:
-        f"Every variant is scored: metrics.json of each split below results/{CONFIG.dataset}"
+        f"Every variant is scored and compared with ham: results/{CONFIG.dataset}/tables/ablations, figures/ablations"
