@@ -104,12 +104,11 @@ DECIDING: dict[str, tuple[str, ...]] = {
     "table": TABLES,
     "figures": (*SHARES, "ham.reporting.figures", "ham.reporting.style"),
     "differences_figure": (
+        *RESULTS,
         "ham.reporting.differences",
         "ham.reporting.forest",
         "ham.reporting.numbers",
-        "ham.reporting.results",
         "ham.reporting.style",
-        "ham.scoring.metric_rows",
     ),
     "gallery": (
         *IMAGES,
