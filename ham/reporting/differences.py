@@ -111,9 +111,11 @@ def read_differences(path: Path) -> pd.DataFrame:
 
 
 class Differences:
-    """Differences looked up by what they are of; ``compared`` are the pairs of variant and reference, in order."""
+    """Differences looked up by what they are of; ``variants`` in order, ``compared`` the pairs of variant
+    and reference, other variants before maps that never look."""
 
     def __init__(self, table: pd.DataFrame) -> None:
+        self.variants = list(dict.fromkeys(table["variant"]))
         pairs = zip(table["variant"], table["reference"], strict=True)
         ordered = sorted(dict.fromkeys(pairs), key=lambda pair: pair[1] in FLOORS)  # variants first
         references = list(dict.fromkeys(reference for _, reference in ordered))

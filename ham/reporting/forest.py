@@ -34,7 +34,7 @@ def write_forest(table: Path, output_stem: Path, settings: ReportingSettings) ->
             return
         made = style.figure(10, 1.3 + 0.24 * len(found.compared))
         cells = style.grid_of_axes(made, len(shown), len(shown), sharey=True)
-        colours = {variant: style.series(place)[0] for place, variant in enumerate(dict(found.compared))}
+        colours = {variant: style.series(place)[0] for place, variant in enumerate(found.variants)}
         for cell, (title, number) in zip(cells, shown, strict=True):
             _panel(cell, found, number, colours)
             cell.set_title(title)

@@ -218,7 +218,7 @@ def _shown(table: Table) -> Shown:
     for row in table.rows:
         numbers = row.numbers or [math.nan] * len(row.cells)
         below = [
-            row.kind == "model" and row.whole and value <= floors.get((row.block, column), -math.inf)
+            row.kind == "model" and row.whole and not row.marks and value <= floors.get((row.block, column), -math.inf)
             for column, value in enumerate(numbers)
         ]
         cells = [
