@@ -24,6 +24,7 @@ SPLIT_FILES = (
     "classification.csv",
     "localization.csv",
     "floors.csv",
+    "cuts.csv",
     "curves.json",
     "resamples.npz",
 )
@@ -45,8 +46,8 @@ def files_between(config: Configuration) -> list[str]:
 
 
 def products(config: Configuration, kind: str) -> list[str]:
-    """Files that people read of the experiments that have a split to show: tables, differences, leakage, ablations,
-    figures or gallery."""
+    """Files that people read of the experiments that have a split to show: tables, differences, cuts, leakage,
+    ablations, figures or gallery."""
     base = f"results/{config.dataset}"
     shown = [name for name in config.experiments if config.split_folders([name], config.variants)]
     if kind == "tables":
@@ -54,7 +55,7 @@ def products(config: Configuration, kind: str) -> list[str]:
     if kind == "ablations":
         tables = [f"{base}/tables/ablations/{file}.csv" for name in shown for file in (name, f"differences/{name}")]
         return tables + [f"{base}/figures/ablations/{name}-differences.svg" for name in shown]
-    if kind in ("leakage", "differences"):
+    if kind in ("leakage", "differences", "cuts"):
         return [f"{base}/tables/{kind}/{name}.csv" for name in shown]
     if kind == "figures":
         files = [f"{base}/figures/{name}-{figure}" for name in shown for figure in FIGURES]

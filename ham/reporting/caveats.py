@@ -49,7 +49,7 @@ def _undefined(results: Sequence[SplitResult]) -> list[str]:
 
 def _choice(results: Sequence[SplitResult]) -> list[str]:
     chosen = {str(result.settings.get("checkpoint", "")) for result in results}
-    seen = {_validated_on_test(result) for result in results}
+    seen = {result.validated_on_test for result in results}
     how = " or ".join(_name(name) for name in sorted(chosen - {""})) or "the best of an epoch"
     if chosen == {"last"}:
         return ["the weights of the last epoch are tested; no image chose them."]
@@ -98,12 +98,3 @@ def _uncovered(results: Sequence[SplitResult]) -> list[str]:
 
 def _name(checkpoint: str) -> str:
     return CHECKPOINTS.get(checkpoint, f"checkpoint {checkpoint}")
-
-
-def _validated_on_test(result: SplitResult) -> bool | None:
-    """Whether the list that chose the checkpoint is a test list; None where the lists are not recorded."""
-    trained, tested = result.run.get("lists"), result.metrics.get("lists")
-    if not trained or not tested:
-        return None
-    chosen = {trained.get("validation"), trained.get("validation_boxes")} - {None}
-    return bool(chosen & ({tested.get("test"), tested.get("test_boxes")} - {None}))

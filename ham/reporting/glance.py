@@ -6,9 +6,10 @@ import math
 
 import pandas as pd
 
+from ham.reporting.cells import Table, TableRow, number_text
 from ham.reporting.differences import Differences, verdict
 from ham.reporting.numbers import EMPTY, FLOORS, Numbers, Wanted
-from ham.reporting.result_tables import EMPTY_MAPS, Table, TableRow, number_text
+from ham.reporting.result_tables import EMPTY_MAPS
 from ham.reporting.results import SplitResult
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ham.reporting.result_tables import Table, TableRow
+from ham.reporting.cells import Table, TableRow
 
 
 def markdown(tables: Sequence[Table], heading: str) -> str:

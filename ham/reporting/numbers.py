@@ -134,6 +134,11 @@ class Numbers:
         ]
         return list(dict.fromkeys(map(Subject, rows["scope"], rows["finding"])))
 
+    def mean_name(self, subject: Subject, metric: str, level: float) -> str:
+        """``mean of 8``, ``mean of 7 without Cardiomegaly``: a mean by the findings that have pairs."""
+        count = sum(subject.covers(finding) for finding in self.tested(metric, level))
+        return f"mean of {count}" + ("" if subject.left_out is None else f" without {subject.left_out}")
+
     def thresholds(self, metric: str, shown: Sequence[float]) -> list[float]:
         """Those of ``shown`` that were scored."""
         scored = {_level(t) for t in self.table.loc[self.table["metric"] == metric, "threshold"].dropna()}

@@ -15,12 +15,14 @@ import pandas as pd
 from ham.errors import DataError
 from ham.reporting import embed
 from ham.reporting.caveats import list_caveats
+from ham.reporting.cells import Table
+from ham.reporting.cuts import read_cuts
 from ham.reporting.data_sources import group_sources
 from ham.reporting.differences import read_differences
 from ham.reporting.glance import MARKS, glance_table
 from ham.reporting.image_counts import images_line
 from ham.reporting.markdown_latex import spans
-from ham.reporting.result_tables import Table, build_tables
+from ham.reporting.result_tables import build_tables
 from ham.reporting.results import (
     SplitResult,
     experiments_of,
@@ -57,7 +59,7 @@ class ReportFiles:
 
     ``splits`` are the result folders of all splits; ``tables`` the tidy csv of each experiment; ``figures``
     <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` the audit of
-    each experiment, ``differences`` its paired differences.
+    each experiment, ``differences`` its paired differences, ``cuts`` the same maps cut elsewhere.
     """
 
     splits: Sequence[Path]
@@ -66,6 +68,7 @@ class ReportFiles:
     galleries: Sequence[Path] = ()
     leakage: Sequence[Path] = ()
     differences: Sequence[Path] = ()
+    cuts: Sequence[Path] = ()
 
 
 def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings: ReportingSettings) -> None:
@@ -78,12 +81,13 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
         sheets.setdefault(path.parent.name, []).append(path)
     tables = {name: read_table(path) for name, path in tidy.items()}
     compared = {path.stem: read_differences(path) for path in files.differences}
+    cuts = {path.stem: read_cuts(path) for path in files.cuts}
     groups = experiments_of(read_splits)
     experiments = [
         _experiment(
             name,
             group,
-            _tables(group, tables.get(name), compared.get(name), settings),
+            _tables(group, tables.get(name), settings, compared=compared.get(name), cuts=cuts.get(name)),
             images_line(tables[name]) if name in tables else "",
             drawn,
             sheets.get(name, []),
@@ -135,9 +139,9 @@ def _lacks(entry: Shown) -> bool:
 
 
 def _tables(
-    group: list[SplitResult], table: pd.DataFrame | None, compared: pd.DataFrame | None, settings: ReportingSettings
+    group: list[SplitResult], table: pd.DataFrame | None, settings: ReportingSettings, **beside: pd.DataFrame | None
 ) -> list[Table]:
-    return [] if table is None else build_tables(table, settings, prior_note(group), published_of(group), compared)
+    return [] if table is None else build_tables(table, settings, prior_note(group), published_of(group), **beside)
 
 
 def _experiment(

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pandas as pd
 
-from ham.reporting.differences import Differences, verdict
+from ham.reporting.cells import NOTHING, Table, TableRow, number_text
+from ham.reporting.comparison_tables import cuts_table, differences_table, protocol_table
 from ham.reporting.image_counts import count_by_finding, images_line
-from ham.reporting.numbers import EMPTY, FLOORS, METRICS, SUMMARIES, Numbers, Wanted, interval_text
+from ham.reporting.numbers import EMPTY, METRICS, SUMMARIES, Numbers, Wanted
 from ham.reporting.published import PublishedRow, published_rows
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject
 
-NOTHING = "–"
 PROTOCOLS_DIFFER = (
     "Published rows come from other protocols (images, splits, use of boxes, choice of the checkpoint): "
     "context, no comparison."
@@ -25,47 +25,19 @@ ABOUT_INTERVALS = "In brackets: 95 % interval, from resampled patients."
 ABOUT_EMPTY = "Empty maps: share of pairs whose predicted region has no pixel."
 
 
-@dataclass(frozen=True)
-class TableRow:
-    """A line of a table. ``kind``: model, floor, published, split, summary or count."""
-
-    label: str
-    cells: list[str]
-    kind: str = "model"
-    numbers: list[float] = field(default_factory=list)  # behind the cells, NaN where there is none
-    block: str = ""  # rows of one block stand together under this heading
-    whole: bool = True  # over all splits, and so comparable with the floors
-    intervals: list[str] = field(default_factory=list)  # of the cells; none where the scores have none
-    marks: list[str] = field(default_factory=list)  # of the cells: what a comparison says, as a word
-
-    def interval(self, column: int) -> str:
-        """Of a cell; empty where it has none."""
-        return self.intervals[column] if self.intervals else ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """What a reader sees: a title, a caption that says what the numbers are, columns as (group, name), rows."""
-
-    title: str
-    caption: str
-    columns: list[tuple[str, str]]
-    rows: list[TableRow]
-    notes: list[str] = field(default_factory=list)
-    main: bool = True  # False: shown folded in the page
-
-
 def build_tables(
     table: pd.DataFrame,
     settings: ReportingSettings,
     floor_note: str = "",
     published: str | None = None,
     compared: pd.DataFrame | None = None,
+    cuts: pd.DataFrame | None = None,
 ) -> list[Table]:
     """The tables of one experiment, from its tidy table, in reading order.
 
     ``floor_note`` stands under every table with maps that never look at the image; ``published`` is the data set whose
-    published numbers may stand beside; ``compared`` are the paired differences (:mod:`ham.reporting.differences`).
+    published numbers may stand beside; ``compared`` are the paired differences (:mod:`ham.reporting.differences`),
+    ``cuts`` the same maps cut elsewhere (:mod:`ham.reporting.cuts`).
     """
     numbers = Numbers(table)
     rows = published_rows(published) if settings.published else []
@@ -73,10 +45,12 @@ def build_tables(
     if len(numbers.variants) and numbers.findings("classification"):
         out.append(_classification_summary(numbers))
     if compared is not None:
-        out.append(_differences(numbers, compared, settings))
+        out.append(differences_table(numbers, compared, settings))
     for metric, shown in (("t_iou", settings.t_iou_thresholds), ("t_ior", settings.t_ior_thresholds)):
         out += _localization(numbers, metric, numbers.thresholds(metric, shown), rows)
-    out.append(_present(table))
+    if cuts is not None:
+        out.append(cuts_table(cuts, settings))
+    out += [protocol_table(numbers), _present(table)]
     images = images_line(table, short=True)
     return [
         replace(
@@ -95,37 +69,6 @@ def _has_floors(table: Table) -> bool:
 
 def _interval_notes(table: Table) -> list[str]:
     return [ABOUT_INTERVALS] if any(text for row in table.rows for text in row.intervals) else []
-
-
-def _differences(numbers: Numbers, compared: pd.DataFrame, settings: ReportingSettings) -> Table:
-    """Each variant against ``ham`` and against each map that never looks at the image."""
-    means = numbers.means()
-    levels = numbers.thresholds("t_iou", settings.t_iou_thresholds)
-    columns = [("AUC", "mean")]
-    wanted: list[Wanted] = [("auc", None, MEAN)]
-    for subject in means:
-        group = f"T(IoU), {_mean_name(numbers, subject, 't_iou', levels[0])}" if levels else ""
-        columns += [(group, f"{level:g}") for level in levels]
-        wanted += [("t_iou", level, subject) for level in levels]
-    found = Differences(compared)
-    rows = []
-    for variant, reference in found.compared:
-        cells = [found.number(variant, reference, number) for number in wanted]
-        rows.append(
-            TableRow(
-                numbers.label(variant),
-                [f"{signed(cell.value)}{'*' * (verdict(cell.low, cell.high) in ('above', 'below'))}" for cell in cells],
-                "model",
-                [cell.value for cell in cells],
-                f"less {FLOORS.get(reference, reference)}",
-                intervals=[interval_text(cell.low, cell.high, "+") for cell in cells],
-            )
-        )
-    caption = (
-        "Paired differences: what stands first less what it is compared with, on the same patients, the mean over the "
-        "splits that both have. *: the interval does not hold 0."
-    )
-    return Table("Differences", caption, columns, rows)
 
 
 def _present(table: pd.DataFrame) -> Table:
@@ -208,7 +151,7 @@ def _of_means(numbers: Numbers, metric: str, levels: Sequence[float]) -> tuple[l
     wanted: list[Wanted] = []
     columns = []
     for subject in numbers.means():
-        group = _mean_name(numbers, subject, metric, levels[0])
+        group = numbers.mean_name(subject, metric, levels[0])
         wanted += [*((metric, level, subject) for level in levels), (EMPTY, None, subject)]
         columns += [*((group, f"{level:g}") for level in levels), (group, EMPTY_MAPS)]
     return wanted, columns
@@ -244,7 +187,7 @@ def _per_finding(
     findings = numbers.findings("localization")
     subjects = [*map(Subject.of_finding, findings), *numbers.means()]
     columns = [
-        ("", _mean_name(numbers, subject, metric, levels[0]) if subject.is_mean else subject.finding)
+        ("", numbers.mean_name(subject, metric, levels[0]) if subject.is_mean else subject.finding)
         for subject in subjects
     ]
     rows = [TableRow("pairs", [f"{numbers.pairs(metric, levels[0], subject):,}" for subject in subjects], "count")]
@@ -338,11 +281,6 @@ def _explain_means(numbers: Numbers, variants: Sequence[str], wanted: Sequence[W
     return [f"No mean over the splits: {reason}." for reason in numbers.reasons(variants, means)]
 
 
-def _mean_name(numbers: Numbers, subject: Subject, metric: str, level: float) -> str:
-    count = sum(subject.covers(finding) for finding in numbers.tested(metric, level))
-    return f"mean of {count}" + ("" if subject.left_out is None else f" without {subject.left_out}")
-
-
 def _meaning(metric: str) -> str:
     ratio = "intersection over union" if metric == "t_iou" else "intersection over predicted region"
     return f"{METRICS[metric]}, the share of pairs whose {ratio} reaches the threshold"
@@ -369,13 +307,3 @@ def _protocol_notes(published: list[PublishedRow]) -> list[str]:
         return []
     protocols = dict.fromkeys(f"{row.label}: {row.protocol}." for row in published)
     return [*protocols, PROTOCOLS_DIFFER]
-
-
-def number_text(value: float) -> str:
-    """Three decimals, or a dash where there is no number."""
-    return f"{value:.3f}" if math.isfinite(value) else NOTHING
-
-
-def signed(value: float) -> str:
-    """Three decimals with a sign, or a dash where there is no number."""
-    return f"{value:+.3f}" if math.isfinite(value) else NOTHING

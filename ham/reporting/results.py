@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import zipfile
 import zlib
@@ -167,6 +168,36 @@ class SplitResult:
     def localization(self) -> pd.DataFrame:
         """localization.csv, a row a pair of image and finding; empty where no test image has boxes."""
         return _table(self.folder / "localization.csv", LOCALIZATION_COLUMNS)
+
+    @cached_property
+    def cuts(self) -> pd.DataFrame | None:
+        """cuts.csv: IoU of the same pairs where their maps are cut elsewhere; None where it was not scored."""
+        return _csv(self.folder / "cuts.csv", ("image", "patient", "finding"))
+
+    @property
+    def fixed_cut(self) -> float:
+        """Where the normalised map is cut for localization.csv (method, section 1)."""
+        rule = self.metrics["region"]
+        return float(rule["threshold"] + math.log(rule["certainty"] / (1 - rule["certainty"])) / rule["slope"])
+
+    @property
+    def checkpoint(self) -> str:
+        """Which weights are tested and what chose them: ``last epoch``, ``best-t-iou on test images``, ``best-auc on
+        other images``; blank where it is not recorded."""
+        name = str(self.settings.get("checkpoint") or "")
+        if not name or name == "last" or self.undefined_checkpoint is not None:
+            return "last epoch" if name else ""
+        where = {True: " on test images", False: " on other images", None: ""}[self.validated_on_test]
+        return name + where
+
+    @property
+    def validated_on_test(self) -> bool | None:
+        """Whether the list that chose the checkpoint is a test list; None where the lists are not recorded."""
+        trained, tested = self.run.get("lists"), self.metrics.get("lists")
+        if not trained or not tested:
+            return None
+        chosen = {trained.get("validation"), trained.get("validation_boxes")} - {None}
+        return bool(chosen & ({tested.get("test"), tested.get("test_boxes")} - {None}))
 
     @cached_property
     def floors(self) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ham.errors import DataError
-from ham.reporting.result_tables import Table, TableRow
+from ham.reporting.cells import Table, TableRow
 from ham.reporting.results import SplitResult
 from ham.scoring.leakage import COLUMNS
 from ham.scoring.metric_rows import list_names

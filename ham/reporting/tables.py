@@ -13,6 +13,7 @@ import pandas as pd
 from ham.errors import DataError
 from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import markdown_latex, result_tables
+from ham.reporting.cuts import compare_cuts, cuts_beside
 from ham.reporting.differences import differences, differences_beside
 from ham.reporting.image_counts import images_line
 from ham.reporting.results import SplitResult, once_a_split, prior_note, published_of, read_results, variants_of
@@ -23,10 +24,13 @@ from ham.scoring.metric_rows import Subject, interval, list_names, ratio
 COLUMNS = (
     "experiment", "variant", "split", "truth", "kind", "metric", "threshold", "scope", "finding", "value", "low",
     "high", "n_undefined", "n_images", "n_positive", "n_pairs", "n_findings", "n_splits", "reason",
+    "checkpoint", "cut",
 )  # fmt: skip
 KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "scope", "finding")
 COUNTS = ("n_images", "n_positive", "n_pairs", "n_findings", "n_splits", "n_undefined")
-TEXT = ("experiment", "variant", "split", "truth", "kind", "metric", "scope", "finding", "reason")
+TEXT = (
+    "experiment", "variant", "split", "truth", "kind", "metric", "scope", "finding", "reason", "checkpoint", "cut",
+)  # fmt: skip
 VALUES = ("value", "low", "high")
 POOLED = {**SHARE_OF, "empty_maps": "empty"}  # metric to the column of a pair that it is a share of
 # Rows of images with a finding, and their names in metrics.json
@@ -39,7 +43,8 @@ TidyRow = dict[str, Any]
 
 
 def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSettings) -> None:
-    """Write the tidy table of one experiment, beside it its .md and .tex views, and differences/<experiment>.csv.
+    """Write the tidy table of one experiment, beside it its .md and .tex views, and differences/ and
+    cuts/<experiment>.csv.
 
     ``splits`` are result folders of all splits and variants of the experiment. DataError where they belong to several
     experiments, or a folder lacks its scores.
@@ -51,7 +56,9 @@ def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSe
     output_csv = Path(output_csv)
     write_text(output_csv, table.to_csv(index=False, lineterminator="\n"))
     write_text(differences_beside(output_csv), compared.to_csv(index=False, lineterminator="\n"))
-    shown = result_tables.build_tables(table, settings, prior_note(results), published_of(results), compared)
+    cuts = compare_cuts(results)
+    write_text(cuts_beside(output_csv), cuts.to_csv(index=False, lineterminator="\n"))
+    shown = result_tables.build_tables(table, settings, prior_note(results), published_of(results), compared, cuts)
     images = images_line(table)
     write_text(output_csv.with_suffix(".md"), markdown_latex.markdown(shown, images))
     write_text(output_csv.with_suffix(".tex"), markdown_latex.latex(shown, images))
@@ -97,6 +104,8 @@ def tidy_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
     n_splits    splits behind the value: 1 in the row of a split; of ``mean``, ``sd`` and ``pooled`` those where it is
                 defined, over which the other counts are sums
     reason      why there is no value
+    checkpoint  which weights were tested, and on which images they were chosen
+    cut         of localization: where the normalised map is cut, and the frame in which regions are compared
     ==========  ========================================================================================================
 
     Kind ``images`` counts the test images that the lists name and that were present, and those of the list with boxes
@@ -135,11 +144,21 @@ def _tidy_row(result: SplitResult, kind: str, scores: Mapping[str, Any], variant
         "n_findings": pd.NA if findings is None else len(findings),
         "n_splits": 1,
         "reason": scores.get("reason") or "",
+        "checkpoint": "" if variant or kind == "images" else result.checkpoint,
+        "cut": _cut(result, variant) if kind == "localization" else "",
         "findings": None if findings is None else tuple(findings),
         "samples": None,
         "drawn": None,
         "drawn_from": result.drawn_from,
     }
+
+
+def _cut(result: SplitResult, floor: str | None) -> str:
+    if floor:
+        return "best on the boxes it is made from" if floor == "location-prior" else ""
+    return (
+        f"fixed at {result.fixed_cut:.3g}, in {result.metrics['region']['size']} x {result.metrics['region']['size']}"
+    )
 
 
 def _scored(result: SplitResult) -> list[TidyRow]:

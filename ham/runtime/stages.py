@@ -45,6 +45,9 @@ RESULTS = ("ham.protocol", "ham.reporting.results", "ham.scoring.metric_rows")
 SHARES = (*RESULTS, "ham.model.metrics", "ham.reporting.numbers", "ham.reporting.published")
 TABLES = (
     *SHARES,
+    "ham.reporting.cells",
+    "ham.reporting.comparison_tables",
+    "ham.reporting.cuts",
     "ham.reporting.differences",
     "ham.reporting.image_counts",
     "ham.reporting.markdown_latex",
@@ -93,6 +96,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         *LOCALIZATION,
         "ham.datasets.list_counts",
         "ham.scoring.classification",
+        "ham.scoring.cuts",
         "ham.scoring.floors",
         "ham.scoring.intervals",
         "ham.scoring.localization",

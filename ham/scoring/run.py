@@ -20,7 +20,7 @@ from ham.model.map_file import read_maps
 from ham.model.maps import RegionRule
 from ham.model.metrics import Overlap
 from ham.runtime.files import sha256, write_json, written
-from ham.scoring import classification, floors, localization
+from ham.scoring import classification, cuts, floors, localization
 from ham.scoring.intervals import Resampling
 from ham.scoring.predictions import read_predictions
 from ham.scoring.settings import ScoringSettings
@@ -50,11 +50,12 @@ class ScoredLists:
 
 @dataclass(frozen=True)
 class Tables:
-    """classification.csv, localization.csv and floors.csv: a row an image, a pair, a floor and pair."""
+    """classification.csv, localization.csv, floors.csv, cuts.csv: a row an image, a pair, a floor and pair, a pair."""
 
     classification: pd.DataFrame
     localization: pd.DataFrame
     floors: pd.DataFrame
+    cuts: pd.DataFrame
 
 
 def score(
@@ -65,8 +66,8 @@ def score(
     settings: ScoringSettings,
     output: Path,
 ) -> None:
-    """Write classification.csv, localization.csv, floors.csv, curves.json, resamples.npz and metrics.json into
-    ``output``.
+    """Write classification.csv, localization.csv, floors.csv, cuts.csv, curves.json, resamples.npz and
+    metrics.json into ``output``.
 
     ``split`` names dataset, experiment, variant and split. DataError where predictions, maps or lists lack something.
     """
@@ -101,6 +102,7 @@ def score(
     _write_table(output / "classification.csv", tables.classification)
     _write_table(output / "localization.csv", tables.localization)
     _write_table(output / "floors.csv", tables.floors)
+    _write_table(output / "cuts.csv", tables.cuts)
     write_json(output / "curves.json", {"roc": classification.roc_curves(tables.classification, truth.findings)})
     _write_arrays(output / "resamples.npz", samples)
     write_json(output / "metrics.json", metrics)
@@ -120,6 +122,7 @@ def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule:
     with read_maps(files.maps) as maps:
         maps.require((pair.image, pair.finding) for pair in truth.pairs)
         found = localization.model_overlap(maps, truth.pairs, masks, rule)
+        at_cuts = cuts.iou_at_cuts(maps, truth.pairs, masks, rule.size)
     below = (
         floors.location_prior(truth.pairs, trained, rule.size),
         floors.random_map(truth.pairs, masks),
@@ -129,6 +132,9 @@ def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule:
         classification.join_labels(truth, predicted),
         localization.pair_table(truth.pairs, found, predicted),
         pd.concat([_floor_table(name, truth.pairs, overlap) for name, overlap in zip(FLOORS, below, strict=True)]),
+        pd.concat(
+            [_pair_columns(truth.pairs), pd.DataFrame(at_cuts, columns=[f"{cut:g}" for cut in cuts.CUTS])], axis=1
+        ),
     )
 
 
@@ -169,18 +175,20 @@ def pairs_drawn(pairs: pd.DataFrame, boxed_findings: Sequence[str], resampling: 
     return {"pairs": resampling.sums(resampling.places(pairs["patient"].tolist()), of).T.astype(np.uint32)}
 
 
-def _floor_table(name: str, pairs: Sequence[Pair], found: Overlap) -> pd.DataFrame:
+def _pair_columns(pairs: Sequence[Pair]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "floor": name,
             "image": [pair.image for pair in pairs],
             "patient": [pair.patient for pair in pairs],
             "finding": [pair.finding for pair in pairs],
-            "iou": found.iou,
-            "ior": found.ior,
-            "empty": (found.predicted_area == 0).astype(int),
         }
     )
+
+
+def _floor_table(name: str, pairs: Sequence[Pair], found: Overlap) -> pd.DataFrame:
+    table = _pair_columns(pairs).assign(iou=found.iou, ior=found.ior, empty=(found.predicted_area == 0).astype(int))
+    table.insert(0, "floor", name)
+    return table
 
 
 def _digests(dataset: Dataset, files: ScoredFiles) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ham.datasets import writer
 from ham.datasets.dataset import pair_key
 from ham.runtime.files import write_json
 from ham.scoring import localization
+from ham.scoring.cuts import CUTS
 from ham.scoring.intervals import Resampling
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, metric_row
 from ham.scoring.run import pairs_drawn, take_samples
@@ -125,6 +126,8 @@ def write_split(
     ]
     names = ("image", "patient", "finding", "boxes", "iou", "ior", "predicted_area", "true_area", "empty", "score")
     rows(folder / "localization.csv", names, lines)
+    cut = [(line[0], line[1], line[2], *(line[4] * (1 - abs(level - 0.45)) for level in CUTS)) for line in lines]
+    rows(folder / "cuts.csv", ("image", "patient", "finding", *(f"{level:g}" for level in CUTS)), cut)
     others = {name: draw(FLOORS[name]) for name in floors}
     floor_lines = [
         (name, images[i], images[i][:8], f, values[f]["iou"][k], values[f]["ior"][k], int(values[f]["iou"][k] == 0))

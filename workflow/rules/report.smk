@@ -1,9 +1,10 @@
 # scores -> tables, pictures, report
+SCORED = ("metrics.json", "run.json", "localization.csv", "floors.csv", "cuts.csv", "resamples.npz")  # tables read them
 
 
 rule table:
     input:
-        of_experiment("metrics.json", "localization.csv", "floors.csv", "resamples.npz"),
+        of_experiment(*SCORED),
     output:
         csv=report(
             "results/{dataset}/tables/{experiment}.csv",
@@ -19,6 +20,7 @@ rule table:
             category="Tables",
             labels={"experiment": "paired differences of {experiment}"},
         ),
+        cuts="results/{dataset}/tables/cuts/{experiment}.csv",
     log:
         "results/{dataset}/logs/table/{experiment}.log",
     conda:
@@ -144,16 +146,13 @@ rule differences_figure:
 # The same of every variant that is trained, whichever the configuration names: what the paper's ablations compare.
 use rule table as ablation_table with:
     input:
-        lambda wildcards: [
-            path
-            for file in ("metrics.json", "localization.csv", "floors.csv", "resamples.npz")
-            for path in of_splits(file, [wildcards.experiment], TRAINED)
-        ],
+        lambda wildcards: [path for file in SCORED for path in of_splits(file, [wildcards.experiment], TRAINED)],
     output:
         csv="results/{dataset}/tables/ablations/{experiment}.csv",
         md="results/{dataset}/tables/ablations/{experiment}.md",
         tex="results/{dataset}/tables/ablations/{experiment}.tex",
         differences="results/{dataset}/tables/ablations/differences/{experiment}.csv",
+        cuts="results/{dataset}/tables/ablations/cuts/{experiment}.csv",
     log:
         "results/{dataset}/logs/table/ablations/{experiment}.log",
     params:
@@ -213,6 +212,7 @@ rule report_page:
         runs=of_splits("run.json"),
         tables=products("tables"),
         differences=products("differences"),
+        cuts=products("cuts"),
         leakage=products("leakage"),
         figures=products("figures"),
         galleries=products("gallery"),
@@ -265,6 +265,7 @@ rule tables:
         BETWEEN,
         products("tables"),
         products("differences"),
+        products("cuts"),
         products("leakage"),
     message:
         f"Tables are in results/{CONFIG.dataset}/tables"

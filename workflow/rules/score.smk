@@ -12,6 +12,7 @@ rule score:
         classification=f"{SPLIT}/classification.csv",
         localization=f"{SPLIT}/localization.csv",
         floors=f"{SPLIT}/floors.csv",
+        cuts=f"{SPLIT}/cuts.csv",
         curves=f"{SPLIT}/curves.json",
         resamples=f"{SPLIT}/resamples.npz",
     log:

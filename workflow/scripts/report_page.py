@@ -21,6 +21,7 @@ if __name__ == "__main__":
                 [Path(path) for path in given.galleries],
                 [Path(path) for path in given.leakage],
                 [Path(path) for path in given.differences],
+                [Path(path) for path in given.cuts],
             ),
             Path(snakemake.output.page),
             ReportingSettings.of(snakemake.params.settings),

@@ -1,0 +1,82 @@
+"""Tables of what a score is compared with: other variants and floors, the same maps cut elsewhere, the protocol."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ham.reporting.cells import NOTHING, Table, TableRow, number_text, signed
+from ham.reporting.differences import Differences, verdict
+from ham.reporting.numbers import FLOORS, SUMMARIES, Numbers, Wanted, interval_text
+from ham.reporting.settings import ReportingSettings
+from ham.scoring.metric_rows import MEAN
+
+WAYS = {
+    "fixed": "fixed as published",
+    "held-out boxes": "chosen on held-out boxes",
+    "oracle": "chosen on the boxes scored: no result",
+}
+
+
+def differences_table(numbers: Numbers, compared: pd.DataFrame, settings: ReportingSettings) -> Table:
+    """Each variant against ``ham`` and against each map that never looks at the image."""
+    means = numbers.means()
+    levels = numbers.thresholds("t_iou", settings.t_iou_thresholds)
+    columns = [("AUC", "mean")]
+    wanted: list[Wanted] = [("auc", None, MEAN)]
+    for subject in means:
+        group = f"T(IoU), {numbers.mean_name(subject, 't_iou', levels[0])}" if levels else ""
+        columns += [(group, f"{level:g}") for level in levels]
+        wanted += [("t_iou", level, subject) for level in levels]
+    found = Differences(compared)
+    rows = []
+    for variant, reference in found.compared:
+        cells = [found.number(variant, reference, number) for number in wanted]
+        rows.append(
+            TableRow(
+                numbers.label(variant),
+                [f"{signed(cell.value)}{'*' * (verdict(cell.low, cell.high) in ('above', 'below'))}" for cell in cells],
+                "model",
+                [cell.value for cell in cells],
+                f"less {FLOORS.get(reference, reference)}",
+                intervals=[interval_text(cell.low, cell.high, "+") for cell in cells],
+            )
+        )
+    caption = (
+        "Paired differences: what stands first less what it is compared with, on the same patients, the mean over the "
+        "splits that both have. *: the interval does not hold 0."
+    )
+    return Table("Differences", caption, columns, rows)
+
+
+def cuts_table(cuts: pd.DataFrame, settings: ReportingSettings) -> Table:
+    """The same maps under three ways to find the cut."""
+    levels = [level for level in settings.t_iou_thresholds if (cuts["threshold"] == level).any()]
+    rows = []
+    for (variant, way), own in cuts.groupby(["variant", "cut_from"], sort=False):
+        found = {level: own[own["threshold"] == level].iloc[0] for level in levels}
+        cells = [f"{number_text(float(row['value']))} at {row['cut']}" for row in found.values()]
+        rows.append(TableRow(WAYS[str(way)], cells, "model" if way == "fixed" else "split", block=str(variant)))
+    caption = (
+        "T(IoU), mean over findings, all pairs of all splits together, and where the normalised map was cut: as "
+        "published; each half of the patients at the cut that does best on the other half; at the cut that does best "
+        "on the very boxes that are scored. What the last gains over the first is protocol, not method."
+    )
+    return Table("The same maps cut elsewhere", caption, [("T(IoU)", f"{level:g}") for level in levels], rows)
+
+
+def protocol_table(numbers: Numbers) -> Table:
+    """Which weights were tested, what chose them, and where maps are cut."""
+    table = numbers.table
+    rows = []
+    for variant in numbers.variants:
+        own = table[(table["variant"] == variant) & ~table["split"].isin(SUMMARIES)]
+        texts = [
+            " or ".join(dict.fromkeys(own.loc[own[name] != "", name])) or NOTHING for name in ("checkpoint", "cut")
+        ]
+        rows.append(TableRow(variant, texts, "split"))
+    caption = (
+        "Which epoch's weights are tested, and the images on which it was chosen; where the normalised map is cut, and "
+        "the frame in pixels in which the whole image and its boxes are compared. The true region is the union of a "
+        "finding's boxes in an image as they were drawn, never refined. Means count each finding once."
+    )
+    return Table("Protocol", caption, [("", "tested weights"), ("", "cut of the map")], rows)
