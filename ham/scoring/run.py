@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +99,8 @@ def score(
         "resamples": {"count": len(resampling), "seed": settings.seed, "drawn_from": resampling.drawn_from},
         **scores,
     }
-    _write_table(output / "classification.csv", tables.classification)
-    _write_table(output / "localization.csv", tables.localization)
-    _write_table(output / "floors.csv", tables.floors)
-    _write_table(output / "cuts.csv", tables.cuts)
+    for field in fields(tables):
+        _write_table(output / f"{field.name}.csv", getattr(tables, field.name))
     write_json(output / "curves.json", {"roc": classification.roc_curves(tables.classification, truth.findings)})
     _write_arrays(output / "resamples.npz", samples)
     write_json(output / "metrics.json", metrics)
