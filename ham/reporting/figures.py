@@ -45,7 +45,7 @@ def write_roc(splits: Sequence[Path], output_stem: Path, settings: ReportingSett
 
     Writes ``output_stem``.svg and .png. DataError where the splits are of several experiments.
     """
-    results = _of_one_experiment(splits)
+    results = of_one_experiment(splits)
     names = list(dict.fromkeys(name for result in results for name in result.roc))
     with style.styled():
         if not names:
@@ -59,8 +59,8 @@ def write_roc(splits: Sequence[Path], output_stem: Path, settings: ReportingSett
         style.label_bottom(axes, columns, "false positive rate")
         made.supylabel("true positive rate", fontsize=8, color=style.INK)
         several = "thin: a split; bold: their mean; number: mean AUC ± sd"
-        _title(made, results, "ROC curves", several if len({r.split for r in results}) > 1 else "number: AUC")
-        _variant_legend(made, results)
+        put_title(made, results, "ROC curves", several if len({r.split for r in results}) > 1 else "number: AUC")
+        variant_legend(made, results)
         style.save(made, output_stem)
 
 
@@ -116,7 +116,7 @@ def write_thresholds(
     Two large panels: the mean over findings, and without the one left out; below, a small one a finding. Lines are over
     the pairs of all splits, the band is the range of the splits. Writes ``output_stem``.svg and .png.
     """
-    results = _of_one_experiment(splits)
+    results = of_one_experiment(splits)
     findings = list(dict.fromkeys(name for result in results for name in result.boxed_findings))
     published = _published(results, metric, settings)
     with style.styled():
@@ -147,8 +147,8 @@ def write_thresholds(
         made.supylabel(f"{METRICS[metric]}: share of pairs at or above the threshold", fontsize=8, color=style.INK)
         about = "lines: all pairs of all splits; band: range of the splits; in brackets: pairs"
         about = about if len({result.split for result in results}) > 1 else "in brackets: pairs"
-        _title(made, results, METRICS[metric], about, images="with boxes")
-        _variant_legend(made, results, floors=True, published=_labels(published))
+        put_title(made, results, METRICS[metric], about, images="with boxes")
+        variant_legend(made, results, floors=True, published=_labels(published))
         style.save(made, output_stem)
 
 
@@ -237,7 +237,7 @@ def write_training(splits: Sequence[Path], output_stem: Path, settings: Reportin
     Splits have colours of their own; where there are several variants, variants have. Writes ``output_stem``.svg and
     .png.
     """
-    results = [result for result in _of_one_experiment(splits) if result.history is not None]
+    results = [result for result in of_one_experiment(splits) if result.history is not None]
     names = _curve_names(results, settings)
     with style.styled():
         if not names:
@@ -251,7 +251,7 @@ def write_training(splits: Sequence[Path], output_stem: Path, settings: Reportin
             _training_panel(cell, name, title, results, handles)
         style.label_bottom(axes, columns, "epoch")
         about = "losses: means over the steps of an epoch; validation: at the end of each epoch"
-        _title(made, results, "Training", about, images="")
+        put_title(made, results, "Training", about, images="")
         style.legend(made, list(handles.values()))
         style.save(made, output_stem)
 
@@ -308,7 +308,8 @@ def _differs(history: pd.DataFrame) -> bool:
     return not np.allclose(history[both[0]].astype(float), history[both[1]].astype(float), equal_nan=True)
 
 
-def _of_one_experiment(splits: Sequence[Path]) -> list[SplitResult]:
+def of_one_experiment(splits: Sequence[Path]) -> list[SplitResult]:
+    """The results of splits; DataError where they are of several experiments."""
     results = read_results(splits)
     names = {result.experiment for result in results}
     if len(names) != 1:
@@ -316,7 +317,8 @@ def _of_one_experiment(splits: Sequence[Path]) -> list[SplitResult]:
     return results
 
 
-def _title(made: Figure, results: Sequence[SplitResult], what: str, about: str, images: str = "all") -> None:
+def put_title(made: Figure, results: Sequence[SplitResult], what: str, about: str, images: str = "all") -> None:
+    """Two lines over a figure: what it shows of which experiment, and splits, images present, ``about``."""
     first = results[0]
     group = once_a_split(results)
     pairs = [result.images(boxes=images == "with boxes") for result in group]
@@ -328,9 +330,10 @@ def _title(made: Figure, results: Sequence[SplitResult], what: str, about: str, 
     made.suptitle(f"{what}, {first.experiment} on {first.dataset}\n{'; '.join(parts)}", fontsize=9, x=0.01, ha="left")
 
 
-def _variant_legend(
+def variant_legend(
     made: Figure, results: Sequence[SplitResult], floors: bool = False, published: Sequence[str] = ()
 ) -> None:
+    """A line for each variant, where asked for also for each floor and published row."""
     handles = [
         Line2D([], [], color=style.series(index)[0], linestyle=style.series(index)[1], linewidth=2, label=name)
         for index, name in enumerate(_labelled_variants(results))

@@ -47,6 +47,8 @@ FIGURES = {
     "differences": "Paired differences with 95 % intervals: variants less ham, each less maps that never look at "
     "the image.",
     "roc": "ROC curve of each finding and of abnormality on the test images.",
+    "calibration": "Share of positives over the probability given, each finding; on the dotted line a probability is "
+    "what it says.",
     "training": "Loss terms and validation metrics over the epochs, a line a split.",
 }
 FOLDED = "t-ior"  # shown when asked for

@@ -121,11 +121,17 @@ def _classification_summary(numbers: Numbers) -> Table:
     levels = numbers.table.loc[numbers.table["metric"] == "accuracy", "threshold"].dropna().unique()
     shown = [("auc", None, "AUC"), *(("accuracy", float(level), f"accuracy at {level:g}") for level in levels)]
     shown += [("majority_rate", None, "always the more frequent answer")] if len(levels) else []
+    calibrated = ("brier", "Brier score"), ("calibration_error", "calibration error")
+    shown += [(metric, None, name) for metric, name in calibrated if (numbers.table["metric"] == metric).any()]
     subjects = {"mean": MEAN, "abnormality": ABNORMALITY}
     wanted: list[Wanted] = [(metric, level, subject) for metric, level, _ in shown for subject in subjects.values()]
     columns = [(group, name) for _, _, group in shown for name in subjects]
     rows = [_over_splits(numbers, variant, wanted, "model") for variant in numbers.variants]
-    caption = f"Classification of each variant: mean over findings, and abnormal or not; {_over(numbers)}"
+    caption = (
+        f"Classification of each variant: mean over findings, and abnormal or not; {_over(numbers)} Brier score: mean "
+        "squared distance of probability and label; calibration error: of probabilities in 15 bins from the share of "
+        "positives there. Of both less is better."
+    )
     notes = _explain_means(numbers, numbers.variants, wanted)
     return Table("Classification, all variants", caption, columns, rows, notes, main=False)
 

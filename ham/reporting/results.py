@@ -160,6 +160,11 @@ class SplitResult:
         return dict(_json(self.folder / "curves.json", required=False).get("roc") or {})
 
     @cached_property
+    def reliability(self) -> dict[str, dict[str, list[float]]]:
+        """curves.json's reliability diagrams: finding to probability, positives and images of its bins."""
+        return dict(_json(self.folder / "curves.json", required=False).get("reliability") or {})
+
+    @cached_property
     def history(self) -> pd.DataFrame | None:
         """history.csv, a row an epoch; None where the variant was not trained here."""
         return _csv(self.folder / "history.csv", ("epoch",))

@@ -95,6 +95,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
     "score": (
         *LOCALIZATION,
         "ham.datasets.list_counts",
+        "ham.scoring.calibration",
         "ham.scoring.classification",
         "ham.scoring.cuts",
         "ham.scoring.floors",
@@ -106,7 +107,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
     ),
     "leakage": ("ham.boxes", "ham.datasets.dataset", "ham.scoring.leakage"),
     "table": TABLES,
-    "figures": (*SHARES, "ham.reporting.figures", "ham.reporting.style"),
+    "figures": (*SHARES, "ham.reporting.calibration_figure", "ham.reporting.figures", "ham.reporting.style"),
     "differences_figure": (
         *RESULTS,
         "ham.reporting.differences",

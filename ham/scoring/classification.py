@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.metrics import roc_curve
 
 from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published
+from ham.scoring import calibration
 from ham.scoring.intervals import Resampling
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, defined, metric_row, ratio
 from ham.scoring.settings import ScoringSettings
@@ -38,14 +39,15 @@ def join_labels(truth: Truth, predictions: pd.DataFrame) -> pd.DataFrame:
 def metric_rows(
     table: pd.DataFrame, findings: tuple[str, ...], settings: ScoringSettings, resampling: Resampling | None = None
 ) -> list[dict[str, Any]]:
-    """AUC, accuracy and majority rate of every finding and of abnormality, and their means, as rows of metrics.json.
+    """AUC, accuracy, majority rate, Brier score and calibration error of every finding and of abnormality, and their
+    means, as rows of metrics.json.
 
-    All are over the images whose label is known. Where these have one class only, none of the three is defined: an
+    All are over the images whose label is known. Where these have one class only, none of them is defined: an
     accuracy of 1 would say nothing. ``majority_rate`` is the accuracy of always giving the more frequent answer.
     ``auc_published`` counts an undefined AUC as 0, ``accuracy_published`` counts findings of one class, as the release.
     """
     out: list[dict[str, Any]] = []
-    names = ("auc", "accuracy", "majority_rate")
+    names = ("auc", "accuracy", "majority_rate", "brier", "calibration_error")
     values: dict[str, dict[str, float]] = {name: {} for name in (*names, "auc_published", "accuracy_published")}
     samples: dict[str, dict[str, np.ndarray]] = {name: {} for name in values}
     cut = {"accuracy": settings.probability, "accuracy_published": settings.probability}
@@ -59,6 +61,7 @@ def metric_rows(
             "auc": auc(labels, scores),
             "accuracy": math.nan if reason else right,
             "majority_rate": math.nan if reason else max(positive, known - positive) / known,
+            **_calibration(labels, scores, reason),
         }
         resampled = _resampled(table, labels, scores, settings.probability, resampling)
         counts = {"n_images": known, "n_positive": positive}
@@ -96,6 +99,15 @@ def _resampled(
         "auc": resampling.auc(places, labels, scores),
         "accuracy": shares[:, 0],
         "majority_rate": np.maximum(shares[:, 1], 1 - shares[:, 1]),
+        **calibration.resampled(places, labels, scores, resampling),
+    }
+
+
+def _calibration(labels: np.ndarray, scores: np.ndarray, reason: str) -> dict[str, float]:
+    known = ~np.isnan(labels)
+    return {
+        "brier": math.nan if reason else calibration.brier(labels[known], scores[known]),
+        "calibration_error": math.nan if reason else calibration.calibration_error(labels[known], scores[known]),
     }
 
 
@@ -120,9 +132,10 @@ def _explain_undefined(positive: int, known: int) -> str:
     return "every image has it" if positive == known else ""
 
 
-def roc_curves(table: pd.DataFrame, findings: tuple[str, ...]) -> dict[str, dict[str, list[float]]]:
-    """ROC curve of every finding and of abnormality that has one, at no more than POINTS points."""
-    out = {}
+def curves(table: pd.DataFrame, findings: tuple[str, ...]) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """``roc`` at no more than POINTS points and ``reliability``, of every finding and of abnormality that has images of
+    both classes."""
+    out: dict[str, dict[str, dict[str, list[float]]]] = {"roc": {}, "reliability": {}}
     for finding in (*findings, "abnormality"):
         labels, scores = table[f"label_{finding}"].to_numpy(float), table[f"probability_{finding}"].to_numpy(float)
         known = ~np.isnan(labels)
@@ -130,5 +143,6 @@ def roc_curves(table: pd.DataFrame, findings: tuple[str, ...]) -> dict[str, dict
             continue
         false, true, _ = roc_curve(labels[known], scores[known])
         kept = np.unique(np.linspace(0, len(false) - 1, min(POINTS, len(false))).round().astype(int))
-        out[finding] = {"fpr": false[kept].round(6).tolist(), "tpr": true[kept].round(6).tolist()}
+        out["roc"][finding] = {"fpr": false[kept].round(6).tolist(), "tpr": true[kept].round(6).tolist()}
+        out["reliability"][finding] = calibration.reliability(labels[known], scores[known])
     return out

@@ -101,7 +101,7 @@ def score(
     }
     for field in fields(tables):
         _write_table(output / f"{field.name}.csv", getattr(tables, field.name))
-    write_json(output / "curves.json", {"roc": classification.roc_curves(tables.classification, truth.findings)})
+    write_json(output / "curves.json", classification.curves(tables.classification, truth.findings))
     _write_arrays(output / "resamples.npz", samples)
     write_json(output / "metrics.json", metrics)
     log.info("%d images and %d pairs scored", len(truth.images), len(truth.pairs))

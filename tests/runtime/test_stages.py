@@ -28,7 +28,7 @@ ENTRY = {
     "score": "ham.scoring.run",
     "leakage": "ham.scoring.leakage",
     "table": "ham.reporting.tables",
-    "figures": "ham.reporting.figures",
+    "figures": "ham.reporting.calibration_figure",
     "differences_figure": "ham.reporting.forest",
     "gallery": "ham.reporting.gallery",
     "report_page": "ham.reporting.page",

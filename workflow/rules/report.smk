@@ -94,6 +94,12 @@ rule experiment_figures:
             category="Figures",
             labels={"experiment": "{experiment}", "figure": "training"},
         ),
+        calibration=report(
+            "results/{dataset}/figures/{experiment}-calibration.svg",
+            caption="../report/calibration.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "calibration"},
+        ),
         png=[
             f"results/{{dataset}}/figures/{{experiment}}-{figure}.png" for figure in FIGURES if figure != "differences"
         ],

@@ -7,6 +7,7 @@ from ham.runtime.jobs import job
 if __name__ == "__main__":
     with job(snakemake, "figures"):
         from ham.reporting import figures
+        from ham.reporting.calibration_figure import write_calibration
         from ham.reporting.settings import ReportingSettings
 
         splits = [Path(path).parent for path in snakemake.input]  # variants in the order configured
@@ -16,3 +17,4 @@ if __name__ == "__main__":
         figures.write_thresholds(splits, "t_iou", Path(f"{stem}-t-iou"), settings)
         figures.write_thresholds(splits, "t_ior", Path(f"{stem}-t-ior"), settings)
         figures.write_training(splits, Path(f"{stem}-training"), settings)
+        write_calibration(splits, Path(f"{stem}-calibration"))
