@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 NOTHING = "–"
@@ -46,3 +47,14 @@ def number_text(value: float) -> str:
 def signed(value: float) -> str:
     """Three decimals with a sign, or a dash where there is no number."""
     return f"{value:+.3f}" if math.isfinite(value) else NOTHING
+
+
+def spans(groups: Sequence[str]) -> list[tuple[str, int]]:
+    """Neighbouring equal groups of columns as (group, number of columns)."""
+    out: list[tuple[str, int]] = []
+    for group in groups:
+        if out and out[-1][0] == group:
+            out[-1] = group, out[-1][1] + 1
+        else:
+            out.append((group, 1))
+    return out

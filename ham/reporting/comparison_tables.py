@@ -21,8 +21,10 @@ def differences_table(numbers: Numbers, compared: pd.DataFrame, settings: Report
     """Each variant against ``ham`` and against each map that never looks at the image."""
     means = numbers.means()
     levels = numbers.thresholds("t_iou", settings.t_iou_thresholds)
-    columns = [("AUC", "mean")]
-    wanted: list[Wanted] = [("auc", None, MEAN)]
+    columns: list[tuple[str, str]] = []
+    wanted: list[Wanted] = []
+    if (compared["metric"] == "auc").any():
+        columns, wanted = [("AUC", "mean")], [("auc", None, MEAN)]
     for subject in means:
         group = f"T(IoU), {numbers.mean_name(subject, 't_iou', levels[0])}" if levels else ""
         columns += [(group, f"{level:g}") for level in levels]

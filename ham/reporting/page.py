@@ -15,13 +15,12 @@ import pandas as pd
 from ham.errors import DataError
 from ham.reporting import embed
 from ham.reporting.caveats import list_caveats
-from ham.reporting.cells import Table
+from ham.reporting.cells import Table, spans
 from ham.reporting.cuts import read_cuts
 from ham.reporting.data_sources import group_sources
 from ham.reporting.differences import read_differences
 from ham.reporting.glance import MARKS, glance_table
 from ham.reporting.image_counts import images_line
-from ham.reporting.markdown_latex import spans
 from ham.reporting.result_tables import build_tables
 from ham.reporting.results import (
     SplitResult,

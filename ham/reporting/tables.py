@@ -12,10 +12,12 @@ import pandas as pd
 
 from ham.errors import DataError
 from ham.model.metrics import SHARE_OF, share_at_least
-from ham.reporting import markdown_latex, result_tables
+from ham.reporting import result_tables
 from ham.reporting.cuts import compare_cuts, cuts_beside
 from ham.reporting.differences import differences, differences_beside
 from ham.reporting.image_counts import images_line
+from ham.reporting.latex import latex
+from ham.reporting.markdown import markdown
 from ham.reporting.results import SplitResult, once_a_split, prior_note, published_of, read_results, variants_of
 from ham.reporting.settings import ReportingSettings
 from ham.runtime.files import write_text
@@ -60,8 +62,8 @@ def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSe
     write_text(cuts_beside(output_csv), cuts.to_csv(index=False, lineterminator="\n"))
     shown = result_tables.build_tables(table, settings, prior_note(results), published_of(results), compared, cuts)
     images = images_line(table)
-    write_text(output_csv.with_suffix(".md"), markdown_latex.markdown(shown, images))
-    write_text(output_csv.with_suffix(".tex"), markdown_latex.latex(shown, images))
+    write_text(output_csv.with_suffix(".md"), markdown(shown, images))
+    write_text(output_csv.with_suffix(".tex"), latex(shown, images, output_csv.stem))
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -50,7 +50,8 @@ TABLES = (
     "ham.reporting.cuts",
     "ham.reporting.differences",
     "ham.reporting.image_counts",
-    "ham.reporting.markdown_latex",
+    "ham.reporting.latex",
+    "ham.reporting.markdown",
     "ham.reporting.result_tables",
     "ham.reporting.tables",
 )

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from ham.errors import DataError
-from ham.reporting import image_counts, markdown_latex, published, result_tables, tables
+from ham.reporting import image_counts, latex, published, result_tables, tables
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 from ham.runtime.files import write_json
@@ -147,10 +147,11 @@ def test_markdown_and_latex_show_the_numbers_of_the_csv(five_folds: list[Path], 
     wanted = {"variant": "ham", "metric": "t_iou", "threshold": 0.3, "finding": "mean"}
     mean, sd, pooled = (float(pick(table, split=split, **wanted)["value"]) for split in ("mean", "sd", "pooled"))
     auc = pick(table, variant="ham", metric="auc", finding="Cardiomegaly", split="fold3")
-    for suffix, plus, between in ((".md", "±", " | "), (".tex", r"$\pm$", " & ")):
+    for suffix, plus, between in ((".md", " ±", " | "), (".tex", r" \\ {\scriptsize $\pm$", " & ")):
         lines = output.with_suffix(suffix).read_text().splitlines()
         rows = [[cell.strip() for cell in line.strip("|\\ ").split(between.strip())] for line in lines]
-        assert any(row[0] == "ham" and f"{mean:.3f} {plus} {sd:.3f}" in cell for row in rows for cell in row)
+        both = f"{mean:.3f}{plus} {sd:.3f}"
+        assert any(row[0] == "ham" and both in cell for row in rows for cell in row)
         assert any(row[0] == "ham" and f"{pooled:.3f}" in cell for row in rows for cell in row)
         fold = next(row for row in rows if row[0] == "fold3")  # findings as in the data set: Atelectasis, Cardiomegaly
         assert f"{auc['value']:.3f}" in fold[2]
@@ -383,4 +384,4 @@ def test_a_split_that_an_older_version_scored_is_named(make_split: Make) -> None
 
 
 def test_a_name_that_latex_would_take_for_its_own_stands_as_it_is() -> None:
-    assert [markdown_latex._tex(name) for name in ("[x]", "*", "a [x]")] == ["{}[x]", "{}*", "a [x]"]
+    assert [latex._tex(name) for name in ("[x]", "*", "a [x]")] == ["{}[x]", "{}*", "a [x]"]
