@@ -9,6 +9,7 @@ from itertools import groupby
 from ham.reporting.cells import Table, TableRow, spans
 
 COLUMNS = 5  # beside the label, of a part
+LINE = r"\midrule "
 ROWS = 14  # of a part that has several blocks
 
 LATEX = {
@@ -77,11 +78,13 @@ def _part(table: Table, rows: Sequence[TableRow], columns: range, number: int, l
     if any(group for group, _ in groups):
         heads = [rf"\multicolumn{{{span}}}{{c}}{{{_tex(group)}}}" for group, span in groups]
         out.append(" & ".join(["", *heads]) + r" \\")
-    out += [" & ".join(["", *(_tex(name) for _, name in shown)]) + r" \\", r"\midrule"]
+    out += [" & ".join(["", *(_head(name) for _, name in shown)]) + r" \\", r"\midrule"]
     block, kind = "", rows[0].kind
-    for row in rows:
+    for place, row in enumerate(rows):
         if row.block != block:
-            out.append(rf"\midrule \multicolumn{{{len(shown) + 1}}}{{l}}{{\emph{{{_tex(row.block)}}}}} \\")
+            out.append(
+                rf"{LINE if place else ''}\multicolumn{{{len(shown) + 1}}}{{l}}{{\emph{{{_tex(row.block)}}}}} \\"
+            )
         elif row.kind != kind:
             out.append(r"\addlinespace")
         block, kind = row.block, row.kind
@@ -91,6 +94,16 @@ def _part(table: Table, rows: Sequence[TableRow], columns: range, number: int, l
     if number == 1:
         out += [rf"\par\smallskip {_tex(note)}" for note in table.notes]
     return [*out, r"\end{table}"]
+
+
+def _head(name: str) -> str:
+    """A column's name, a long one on two lines."""
+    first, space, rest = name.partition(" without ")
+    return (
+        rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{_tex(first)} \\ without {_tex(rest)}\end{{tabular}}"
+        if space
+        else _tex(name)
+    )
 
 
 def _cell(text: str, interval: str) -> str:
