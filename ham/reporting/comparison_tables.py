@@ -6,7 +6,7 @@ import pandas as pd
 
 from ham.reporting.cells import NOTHING, Table, TableRow, number_text, signed
 from ham.reporting.differences import Differences, verdict
-from ham.reporting.numbers import FLOORS, SUMMARIES, Numbers, Wanted, interval_text
+from ham.reporting.numbers import FLOORS, SUMMARIES, Number, Numbers, Wanted, interval_text
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.metric_rows import MEAN
 
@@ -32,15 +32,14 @@ def differences_table(numbers: Numbers, compared: pd.DataFrame, settings: Report
     found = Differences(compared)
     rows = []
     for variant, reference in found.compared:
-        cells = [found.number(variant, reference, number) for number in wanted]
+        cells = [_less(found.number(variant, reference, number)) for number in wanted]
         rows.append(
             TableRow(
                 numbers.label(variant),
-                [f"{signed(cell.value)}{'*' * (verdict(cell.low, cell.high) in ('above', 'below'))}" for cell in cells],
+                [text for text, _ in cells],
                 "model",
-                [cell.value for cell in cells],
-                f"less {FLOORS.get(reference, reference)}",
-                intervals=[interval_text(cell.low, cell.high, "+") for cell in cells],
+                block=f"less {FLOORS.get(reference, reference)}",
+                intervals=[span for _, span in cells],
             )
         )
     caption = (
@@ -64,6 +63,66 @@ def cuts_table(cuts: pd.DataFrame, settings: ReportingSettings) -> Table:
         "on the very boxes that are scored. What the last gains over the first is protocol, not method."
     )
     return Table("The same maps cut elsewhere", caption, [("T(IoU)", f"{level:g}") for level in levels], rows)
+
+
+def subgroups_table(table: pd.DataFrame, compared: pd.DataFrame | None, settings: ReportingSettings) -> Table:
+    """AUC and T(IoU) of each group of images, and less those of the largest group; no rows where all are alike."""
+    rows: list[TableRow] = []
+    columns: list[tuple[str, str]] = []
+    for group in dict.fromkeys(table.loc[table["group"] != "", "group"]):
+        numbers = Numbers(table, group)
+        levels = numbers.thresholds("t_iou", settings.t_iou_thresholds)
+        wanted: list[tuple[Wanted, bool]] = [(("auc", None, MEAN), False)]
+        wanted += [(("t_iou", level, MEAN), True) for level in levels]
+        columns = [
+            ("", "images"),
+            ("", "pairs"),
+            ("AUC", "mean"),
+            *(("T(IoU), mean", f"{level:g}") for level in levels),
+        ]
+        differences = Differences(compared, group) if compared is not None else None
+        for variant in numbers.variants:
+            rows += _subgroup(numbers, differences, variant, group, wanted, settings.subgroup_minimum)
+    caption = (
+        "The same weights and maps on groups of the test images: AUC, mean over the splits; T(IoU), all pairs of all "
+        "splits together; means over the findings that a group has. Less: paired difference to the largest group, the "
+        "mean over the splits in which both have the same findings. *: the interval does not hold 0. Groups differ in "
+        "more than their name: in how ill they are, and in which findings they have."
+    )
+    return Table("Subgroups", caption, columns, sorted(rows, key=lambda row: row.block))
+
+
+def _subgroup(
+    numbers: Numbers,
+    differences: Differences | None,
+    variant: str,
+    group: str,
+    wanted: list[tuple[Wanted, bool]],
+    minimum: int,
+) -> list[TableRow]:
+    """A row of a group, and one of its differences to the largest."""
+    found = [numbers.number(variant, numbers.summary(variant, pooled), number) for number, pooled in wanted]
+    counts = [numbers.images(variant), max(number.n_pairs for number in found)]
+    enough = [counts[number[0] == "t_iou"] >= minimum for number, _ in wanted]
+    grouping, value = group.split("=", 1)
+
+    def row(label: str, first: list[str], shown: list[tuple[str, str]], kind: str) -> TableRow:
+        texts = [text if few else f"n < {minimum}" for (text, _), few in zip(shown, enough, strict=True)]
+        intervals = [span if few else "" for (_, span), few in zip(shown, enough, strict=True)]
+        return TableRow(label, first + texts, kind, [], f"{variant}: {grouping}", intervals=["", "", *intervals])
+
+    scores = [(number_text(number.value), number.interval) for number in found]
+    out = [row(value, [f"{count:,}" for count in counts], scores, "model")]
+    for _, reference in differences.compared if differences else ():
+        less = [_less(differences.number(variant, reference, number)) for number, _ in wanted] if differences else []
+        out.append(row(f"{value} less {reference.split('=', 1)[1]}", ["", ""], less, "split"))
+    return out
+
+
+def _less(number: Number) -> tuple[str, str]:
+    """A difference, with a star where its interval does not hold 0, and the interval."""
+    star = "*" * (verdict(number.low, number.high) in ("above", "below"))
+    return signed(number.value) + star, interval_text(number.low, number.high, "+")
 
 
 def protocol_table(numbers: Numbers) -> Table:

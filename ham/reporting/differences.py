@@ -19,8 +19,8 @@ from ham.reporting.numbers import FLOORS, SUMMARIES, Number, Wanted
 from ham.scoring.metric_rows import Subject, interval
 
 COLUMNS = (
-    "experiment", "variant", "reference", "truth", "kind", "metric", "threshold", "scope", "finding", "value", "low",
-    "high", "n_undefined", "n_images", "n_positive", "n_pairs", "n_splits",
+    "experiment", "variant", "reference", "group", "truth", "kind", "metric", "threshold", "scope", "finding", "value",
+    "low", "high", "n_undefined", "n_images", "n_positive", "n_pairs", "n_splits",
 )  # fmt: skip
 COMPARED = ("auc", "accuracy", "t_iou", "t_ior", "empty_maps")
 SAME = ("experiment", "truth", "kind", "metric", "scope", "finding")
@@ -40,22 +40,29 @@ def differences(rows: Sequence[Row]) -> pd.DataFrame:
     scores have no samples.
 
     ``rows`` are tidy rows with their samples. Variants are compared with ``ham``, all of them with each map that never
-    looks at the image. A difference is the mean over the splits in which both are defined, ``n_splits`` of them, each
+    looks at the image; and each ``group`` of images with the largest group of its grouping, which is then the
+    ``reference``. A difference is the mean over the splits in which both are defined, ``n_splits`` of them, each
     resampled by itself. DataError where two scores of a split come from different resamples.
     """
     of_splits = [row for row in rows if row["split"] not in SUMMARIES and row["metric"] in COMPARED]
     found: dict[tuple, dict[str, Row]] = {}
     for row in of_splits:
         if row["samples"] is not None and math.isfinite(row["value"]):
-            found.setdefault((row["variant"], *_key(row)), {})[row["split"]] = row
+            found.setdefault((row["variant"], row["group"], *_key(row)), {})[row["split"]] = row
     variants = list(dict.fromkeys(row["variant"] for row in of_splits if row["variant"] not in FLOORS))
     first = REFERENCE if REFERENCE in variants else next(iter(variants), "")
     numbers = dict.fromkeys(_key(row) for row in of_splits)
     out = [
-        _difference(variant, reference, found.get((variant, *key), {}), found.get((reference, *key), {}))
+        _difference(found.get((variant, "", *key), {}), found.get((reference, "", *key), {}), variant, reference)
         for variant in variants
         for reference in dict.fromkeys((first, *FLOORS))
         if reference != variant
+        for key in numbers
+    ]
+    out += [
+        _difference(found.get((variant, group, *key), {}), found.get((variant, largest, *key), {}), variant, largest)
+        for variant in variants
+        for group, largest in _compared_groups(of_splits, variant)
         for key in numbers
     ]
     table = pd.DataFrame([row for row in out if row is not None], columns=list(COLUMNS))
@@ -64,16 +71,36 @@ def differences(rows: Sequence[Row]) -> pd.DataFrame:
     return table
 
 
-def _difference(variant: str, reference: str, of_variant: dict[str, Row], of_reference: dict[str, Row]) -> Row | None:
-    """One row of the table; None where the two have no split in common."""
-    common = [split for split in of_variant if split in of_reference]
+def _compared_groups(rows: Sequence[Row], variant: str) -> list[tuple[str, str]]:
+    """Each group of images beside the largest of its grouping."""
+    images: dict[str, int] = {}
+    for row in rows:
+        if row["group"] and (row["variant"], row["metric"], row["scope"]) == (variant, "auc", "mean"):
+            images[row["group"]] = images.get(row["group"], 0) + row["n_images"]
+    out = []
+    for group in images:
+        alike = [other for other in images if other.split("=")[0] == group.split("=")[0]]
+        largest = max(alike, key=lambda other: images[other])
+        if group != largest:
+            out.append((group, largest))
+    return out
+
+
+def _difference(of_variant: dict[str, Row], of_reference: dict[str, Row], variant: str, reference: str) -> Row | None:
+    """One row of the table; None where the two have no split in common, or means over
+    other findings in each."""
+    common = [
+        split
+        for split, row in of_variant.items()
+        if split in of_reference and row["findings"] == of_reference[split]["findings"]
+    ]
     if not common:
         return None
     pairs = [(of_variant[split], of_reference[split]) for split in common]
     for own, other in pairs:
         if own["drawn_from"] != other["drawn_from"]:
             raise DataError(
-                f"{own['experiment']}, {own['split']}: {variant} and {other['variant']} were scored on different "
+                f"{own['experiment']}, {own['split']}: {variant} and {reference} were scored on different "
                 "patients or resamples; score both again."
             )
     value = float(np.mean([own["value"] - other["value"] for own, other in pairs]))
@@ -85,6 +112,7 @@ def _difference(variant: str, reference: str, of_variant: dict[str, Row], of_ref
         **{name: first[name] for name in (*SAME, "threshold")},
         "variant": variant,
         "reference": reference,
+        "group": first["group"],
         "value": value,
         "low": low,
         "high": high,
@@ -105,16 +133,19 @@ def _sum(numbers: Sequence[Any]) -> Any:
 
 def read_differences(path: Path) -> pd.DataFrame:
     """The table of :func:`differences` as it was written."""
-    text = ("experiment", "variant", "reference", "truth", "kind", "metric", "scope", "finding")
+    text = ("experiment", "variant", "reference", "group", "truth", "kind", "metric", "scope", "finding")
     numbers = {column: [""] for column in COLUMNS if column not in text}
     return pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values=numbers)
 
 
 class Differences:
-    """Differences looked up by what they are of; ``variants`` in order, ``compared`` the pairs of variant
-    and reference, other variants before maps that never look."""
+    """Differences of all images, or of a ``group``, looked up by what they are of.
 
-    def __init__(self, table: pd.DataFrame) -> None:
+    ``variants`` in order, ``compared`` the pairs of variant and reference, other variants before maps that never look.
+    """
+
+    def __init__(self, table: pd.DataFrame, group: str = "") -> None:
+        table = table[table["group"] == group]
         self.variants = list(dict.fromkeys(table["variant"]))
         pairs = zip(table["variant"], table["reference"], strict=True)
         ordered = sorted(dict.fromkeys(pairs), key=lambda pair: pair[1] in FLOORS)  # variants first

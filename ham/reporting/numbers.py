@@ -42,10 +42,10 @@ def interval_text(low: float, high: float, sign: str = "") -> str:
 
 
 class Numbers:
-    """Values of a tidy table looked up by what they are."""
+    """Values of a tidy table looked up by what they are: of all images, or of a ``group`` such as ``view=AP``."""
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.table = table
+    def __init__(self, table: pd.DataFrame, group: str = "") -> None:
+        self.table = table = table[table["group"] == group]
         scored = table[table["kind"] != "images"]
         self.variants = list(dict.fromkeys(v for v in scored["variant"] if v not in FLOORS))
         self.floors = [name for name in FLOORS if (scored["variant"] == name).any()]
@@ -110,6 +110,12 @@ class Numbers:
         """Findings with rows of this kind, in order."""
         rows = self.table[(self.table["kind"] == kind) & (self.table["scope"] == "finding")]
         return list(dict.fromkeys(rows["finding"]))
+
+    def images(self, variant: str) -> int:
+        """Test images of a variant whose labels are known, all splits together."""
+        own = self.table[(self.table["variant"] == variant) & (self.table["metric"] == "auc")]
+        own = own[(own["scope"] == "mean") & ~own["split"].isin(SUMMARIES)]
+        return int(own["n_images"].fillna(0).sum())
 
     def pairs(self, metric: str, level: float, subject: Subject) -> int:
         """Pairs of all splits, each split once, from any variant that has it."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 
 from ham.reporting.cells import NOTHING, Table, TableRow, number_text
-from ham.reporting.comparison_tables import cuts_table, differences_table, protocol_table
+from ham.reporting.comparison_tables import cuts_table, differences_table, protocol_table, subgroups_table
 from ham.reporting.image_counts import count_by_finding, images_line
 from ham.reporting.numbers import EMPTY, METRICS, SUMMARIES, Numbers, Wanted
 from ham.reporting.published import PublishedRow, published_rows
@@ -48,6 +48,7 @@ def build_tables(
         out.append(differences_table(numbers, compared, settings))
     for metric, shown in (("t_iou", settings.t_iou_thresholds), ("t_ior", settings.t_ior_thresholds)):
         out += _localization(numbers, metric, numbers.thresholds(metric, shown), rows)
+    out.append(subgroups_table(table, compared, settings))
     if cuts is not None:
         out.append(cuts_table(cuts, settings))
     out += [protocol_table(numbers), _present(table)]

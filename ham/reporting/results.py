@@ -103,18 +103,21 @@ class SplitResult:
 
     @cached_property
     def samples(self) -> dict[str, np.ndarray]:
-        """resamples.npz: float32 [rows, B] of the rows of ``classification``, ``localization`` and ``floor <name>``,
-        and ``pairs`` [F, B] drawn of each boxed finding; nothing where the scores have no intervals.
+        """resamples.npz: float32 [rows, B] of the rows of ``classification``, ``localization``, ``subgroups`` and
+        ``floor <name>``,
+        and ``pairs``, ``pairs <group>`` [F, B] drawn of each boxed finding; nothing where the scores have no intervals.
 
         DataError where it does not fit metrics.json.
         """
         if "resamples" not in self.metrics:
             return {}
         path, count = self.folder / "resamples.npz", int(self.metrics["resamples"]["count"])
-        rows = {kind: self.metrics.get(kind) or [] for kind in ("classification", "localization")}
+        rows = {kind: self.metrics.get(kind) or [] for kind in ("classification", "localization", "subgroups")}
         rows |= {f"floor {name}": of_floor for name, of_floor in (self.metrics.get("floors") or {}).items()}
         wanted = {kind: (len(of_kind), count) for kind, of_kind in rows.items() if of_kind}
-        wanted |= {"pairs": (len(self.boxed_findings), count)} if rows["localization"] else {}
+        if rows["localization"]:
+            groups = dict.fromkeys(["", *(row["group"] for row in rows["subgroups"])])
+            wanted |= {f"pairs {group}".rstrip(): (len(self.boxed_findings), count) for group in groups}
         try:
             with np.load(path, allow_pickle=False) as file:
                 found = {name: file[name] for name in file.files}

@@ -35,3 +35,8 @@ class ReportingSettings(Settings):
         description="Whether the numbers of config/published.csv stand beside ours where the description of the data "
         "set says published: nih.",
     )
+    subgroup_minimum: int = Field(
+        default=20,
+        ge=1,
+        description="Images or pairs of a subgroup below which its number is not shown; the csv files hold all.",
+    )

@@ -26,14 +26,16 @@ from ham.scoring.metric_rows import Subject, interval, list_names, ratio
 COLUMNS = (
     "experiment", "variant", "split", "truth", "kind", "metric", "threshold", "scope", "finding", "value", "low",
     "high", "n_undefined", "n_images", "n_positive", "n_pairs", "n_findings", "n_splits", "reason",
-    "checkpoint", "cut",
+    "checkpoint", "cut", "group",
 )  # fmt: skip
-KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "scope", "finding")
+KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "scope", "finding", "group")
 COUNTS = ("n_images", "n_positive", "n_pairs", "n_findings", "n_splits", "n_undefined")
 TEXT = (
     "experiment", "variant", "split", "truth", "kind", "metric", "scope", "finding", "reason", "checkpoint", "cut",
+    "group",
 )  # fmt: skip
 VALUES = ("value", "low", "high")
+KIND_OF = {"auc": "classification", "t_iou": "localization"}  # of the rows of subgroups, which are of either
 POOLED = {**SHARE_OF, "empty_maps": "empty"}  # metric to the column of a pair that it is a share of
 # Rows of images with a finding, and their names in metrics.json
 OF_FINDING = {
@@ -148,6 +150,7 @@ def _tidy_row(result: SplitResult, kind: str, scores: Mapping[str, Any], variant
         "reason": scores.get("reason") or "",
         "checkpoint": "" if variant or kind == "images" else result.checkpoint,
         "cut": _cut(result, variant) if kind == "localization" else "",
+        "group": scores.get("group") or "",
         "findings": None if findings is None else tuple(findings),
         "samples": None,
         "drawn": None,
@@ -164,18 +167,20 @@ def _cut(result: SplitResult, floor: str | None) -> str:
 
 
 def _scored(result: SplitResult) -> list[TidyRow]:
-    kinds = ("classification", "localization")
+    kinds = ("classification", "localization", "subgroups")
     return [row for kind in kinds for row in _rows_of(result, kind, result.metrics.get(kind) or [])]
 
 
 def _rows_of(result: SplitResult, kind: str, scores: Sequence[Mapping[str, Any]], floor: str = "") -> list[TidyRow]:
     """Rows of metrics.json as tidy rows, with their samples."""
-    rows = [_tidy_row(result, kind, row, variant=floor or None) for row in scores]
+    rows = [_tidy_row(result, KIND_OF.get(row["metric"], kind), row, variant=floor or None) for row in scores]
     samples = result.samples.get(f"floor {floor}" if floor else kind)
     if samples is not None:
-        pairs = dict(zip(result.boxed_findings, result.samples.get("pairs", ()), strict=kind == "localization"))
         for row, own in zip(rows, samples, strict=True):
-            row |= {"samples": own, "drawn": pairs.get(row["finding"]) if row["scope"] == "finding" else None}
+            drawn = result.samples.get(f"pairs {row['group']}".rstrip())
+            weighed = row["scope"] == "finding" and row["kind"] == "localization" and drawn is not None
+            place = result.boxed_findings.index(row["finding"]) if weighed else 0
+            row |= {"samples": own, "drawn": drawn[place] if weighed and drawn is not None else None}
     return rows
 
 
@@ -259,7 +264,11 @@ def _joined(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 def _pooled(rows: Sequence[TidyRow], pairs: pd.DataFrame) -> dict[tuple, dict[str, Any]]:
     """Value and counts, over all ``pairs``, of each number that ``rows`` name; nothing where there is no pair."""
-    of_finding = {str(finding): group for finding, group in pairs.groupby("finding", sort=False)}
+    of_group = {"": {str(finding): own for finding, own in pairs.groupby("finding", sort=False)}}
+    for group in dict.fromkeys(row["group"] for row in rows if row["group"]):
+        grouping, value = group.split("=", 1)
+        inside = pairs[pairs[grouping] == value]
+        of_group[group] = {str(finding): own for finding, own in inside.groupby("finding", sort=False)}
     splits: dict[tuple, int] = {}
     for row in rows:
         splits[_key(row)] = splits.get(_key(row), 0) + (row["n_pairs"] > 0)
@@ -268,7 +277,7 @@ def _pooled(rows: Sequence[TidyRow], pairs: pd.DataFrame) -> dict[tuple, dict[st
         if _key(row) in out:
             continue
         subject = Subject(row["scope"], row["finding"])
-        parts = [group for finding, group in of_finding.items() if subject.covers(finding)]
+        parts = [group for finding, group in of_group[row["group"]].items() if subject.covers(finding)]
         if row["metric"] in POOLED and parts:
             column = POOLED[row["metric"]]
             level = 1.0 if row["metric"] == "empty_maps" else row["threshold"]
@@ -288,7 +297,7 @@ def _pooled_samples(rows: Sequence[TidyRow], wanted: TidyRow) -> np.ndarray | No
     subject = Subject(wanted["scope"], wanted["finding"])
     of_findings: dict[str, list[TidyRow]] = {}
     for row in rows:
-        same = all(row[name] == wanted[name] or row[name] != row[name] for name in ("metric", "threshold"))
+        same = all(row[name] == wanted[name] or row[name] != row[name] for name in ("metric", "threshold", "group"))
         if same and row["scope"] == "finding" and subject.covers(row["finding"]) and row["n_pairs"] > 0:
             of_findings.setdefault(row["finding"], []).append(row)
     parts = [row for own in of_findings.values() for row in own]

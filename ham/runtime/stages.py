@@ -105,6 +105,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.scoring.metric_rows",
         "ham.scoring.predictions",
         "ham.scoring.run",
+        "ham.scoring.subgroups",
     ),
     "leakage": ("ham.boxes", "ham.datasets.dataset", "ham.scoring.leakage"),
     "table": TABLES,

@@ -12,6 +12,7 @@ n_undefined                           resamples in which it was undefined, where
 n_images, n_positive                  images whose label is known, and those of them that have the finding
 n_pairs                               pairs of image and finding
 findings                              of a mean: those that are in it
+group                                 of a row of ``subgroups``: the images that it is of, such as ``view=AP``
 ====================================  ==================================================================================
 
 ``samples``, its value in each resample, leaves a row for resamples.npz before metrics.json is written.

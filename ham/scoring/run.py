@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ham.scoring import classification, cuts, floors, localization
 from ham.scoring.intervals import Resampling
 from ham.scoring.predictions import read_predictions
 from ham.scoring.settings import ScoringSettings
+from ham.scoring.subgroups import split_groups, subgroup_rows
 from ham.scoring.truth import Pair, Truth, masks_of
 
 log = logging.getLogger("ham")
@@ -82,7 +84,7 @@ def score(
     tables = make_tables(truth, trained.pairs, files, rule)
     resampling = Resampling.of_truth(truth, settings.resamples, settings.seed)
     scores = make_metrics(truth, tables, settings, resampling)
-    samples = take_samples(scores) | pairs_drawn(tables.localization, truth.boxed_findings, resampling)
+    samples = take_samples(scores) | pairs_drawn(tables.localization, truth, resampling)
     metrics = {
         **split,
         "dataset_name": dataset.name,
@@ -126,9 +128,10 @@ def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule:
         floors.random_map(truth.pairs, masks),
         floors.whole_image(truth.pairs, masks),
     )
+    grouped = partial(_with_groups, groups=truth.groups)
     return Tables(
-        classification.join_labels(truth, predicted),
-        localization.pair_table(truth.pairs, found, predicted),
+        grouped(classification.join_labels(truth, predicted)),
+        grouped(localization.pair_table(truth.pairs, found, predicted)),
         pd.concat([_floor_table(name, truth.pairs, overlap) for name, overlap in zip(FLOORS, below, strict=True)]),
         pd.concat(
             [_pair_columns(truth.pairs), pd.DataFrame(at_cuts, columns=[f"{cut:g}" for cut in cuts.CUTS])], axis=1
@@ -139,8 +142,8 @@ def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule:
 def make_metrics(
     truth: Truth, tables: Tables, settings: ScoringSettings, resampling: Resampling | None = None
 ) -> dict[str, Any]:
-    """classification, localization and floors of metrics.json, with intervals where there are resamples; where no pair
-    is tested, nothing is localized."""
+    """classification, localization, floors and subgroups of metrics.json, with intervals where there are resamples;
+    where no pair is tested, nothing is localized."""
 
     def localized(table: pd.DataFrame) -> list[dict[str, Any]]:
         if not truth.pairs:
@@ -152,25 +155,36 @@ def make_metrics(
         "classification": classification.metric_rows(tables.classification, truth.findings, settings, resampling),
         "localization": localized(tables.localization),
         "floors": {name: localized(tables.floors[names == name]) for name in FLOORS},
+        "subgroups": subgroup_rows(truth, tables.classification, tables.localization, settings, resampling),
     }
 
 
 def take_samples(scores: dict[str, Any]) -> dict[str, Any]:
     """Take the samples out of the rows of metrics.json: float32 [rows, B], in the order of the rows, by
-    ``classification``, ``localization`` and ``floor <name>``."""
-    kinds = {"classification": scores["classification"], "localization": scores["localization"]}
+    ``classification``, ``localization``, ``subgroups`` and ``floor <name>``."""
+    kinds = {name: scores.get(name) or [] for name in ("classification", "localization", "subgroups")}
     kinds |= {f"floor {name}": rows for name, rows in scores["floors"].items()}
     return {
         kind: np.array([row.pop("samples") for row in rows], dtype=np.float32) for kind, rows in kinds.items() if rows
     }
 
 
-def pairs_drawn(pairs: pd.DataFrame, boxed_findings: Sequence[str], resampling: Resampling) -> dict[str, Any]:
-    """Pairs of each boxed finding in each resample, ``pairs`` uint32 [F, B]: weights of a pooled share."""
+def pairs_drawn(pairs: pd.DataFrame, truth: Truth, resampling: Resampling) -> dict[str, Any]:
+    """Pairs of each boxed finding in each resample, uint32 [F, B], weights of pooled shares: ``pairs`` of all images,
+    ``pairs view=AP`` of a group."""
     if not len(pairs):
         return {}
-    of = np.column_stack([pairs["finding"] == finding for finding in boxed_findings]).astype(float)
-    return {"pairs": resampling.sums(resampling.places(pairs["patient"].tolist()), of).T.astype(np.uint32)}
+    out = {}
+    for group, inside in {"": pairs, **dict(split_groups(truth, pairs))}.items():
+        of = np.column_stack([inside["finding"] == finding for finding in truth.boxed_findings]).astype(float)
+        drawn = resampling.sums(resampling.places(inside["patient"].tolist()), of)
+        out[f"pairs {group}".rstrip()] = drawn.T.astype(np.uint32)
+    return out
+
+
+def _with_groups(table: pd.DataFrame, groups: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """A column a grouping of images, last."""
+    return table.assign(**{name: table["image"].map(values) for name, values in groups.items()})
 
 
 def _pair_columns(pairs: Sequence[Pair]) -> pd.DataFrame:

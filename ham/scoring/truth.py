@@ -6,14 +6,16 @@ The data set's own labels and boxes are one source of it; another expert's are a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
 from ham.boxes import resized_mask
 from ham.datasets.dataset import Dataset
+
+UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Truth:
     patients: tuple[str, ...]  # of ``images``
     labels: np.ndarray
     pairs: tuple[Pair, ...]
+    groups: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # grouping, such as view: image to its value
 
     @classmethod
     def of_dataset(cls, dataset: Dataset, test: str | None, test_boxes: str | None) -> Truth:
@@ -64,6 +67,7 @@ class Truth:
             patients=tuple(dataset.patient(image) for image in images),
             labels=dataset.labels(images),
             pairs=tuple(find_pairs(dataset, boxed)),
+            groups={"view": {image: str(dataset.table.at[image, "view"] or UNKNOWN) for image in {*images, *boxed}}},
         )
 
 

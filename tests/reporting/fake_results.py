@@ -21,6 +21,7 @@ from ham.scoring.intervals import Resampling
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, metric_row
 from ham.scoring.run import pairs_drawn, take_samples
 from ham.scoring.settings import ScoringSettings
+from ham.scoring.truth import Truth
 
 BOXED = ("Atelectasis", "Cardiomegaly", "Pleural_Thickening", "<script>alert('x')</script>")
 FINDINGS = (*BOXED, "Hernia & 50% $x$")
@@ -157,7 +158,8 @@ def write_split(
     }  # fmt: skip
     metrics["resamples"] = {"count": resamples, "seed": 0, "drawn_from": resampling.drawn_from}
     pairs_of = pd.DataFrame([(line[1], line[2]) for line in lines], columns=["patient", "finding"])
-    samples = take_samples(metrics) | pairs_drawn(pairs_of, boxed, resampling)
+    truth = Truth("", tuple(findings), tuple(boxed), (), (), np.zeros(0), ())
+    samples = take_samples(metrics) | pairs_drawn(pairs_of, truth, resampling)
     np.savez(folder / "resamples.npz", **samples)
     run = {
         "hours": 0.0086 * (seed + 1), "device": "cpu", "threads": 2, "epochs": epochs, "steps": 130,

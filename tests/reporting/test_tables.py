@@ -24,6 +24,7 @@ from ham.scoring.intervals import Resampling
 from ham.scoring.metric_rows import Subject, metric_row
 from ham.scoring.run import pairs_drawn, take_samples
 from ham.scoring.settings import ScoringSettings
+from ham.scoring.truth import Truth
 
 SETTINGS = ReportingSettings()
 Make = Callable[..., Path]
@@ -60,7 +61,8 @@ def set_scores(
     metrics["classification"] = [metric_row("auc", None, mass, value, "no image has it", **about)]
     metrics["floors"] = {}
     metrics["resamples"] = {"count": 200, "seed": 0, "drawn_from": resampling.drawn_from}
-    np.savez(folder / "resamples.npz", **take_samples(metrics) | pairs_drawn(table, findings, resampling))
+    truth = Truth("", findings, findings, (), (), np.zeros(0), ())
+    np.savez(folder / "resamples.npz", **take_samples(metrics) | pairs_drawn(table, truth, resampling))
     write_json(folder / "metrics.json", metrics)
     return resampling
 
