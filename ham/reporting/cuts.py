@@ -49,7 +49,9 @@ def compare_cuts(results: Sequence[SplitResult]) -> pd.DataFrame:
 
 
 def _ways(fixed: pd.DataFrame, tried: pd.DataFrame, level: float, fixed_cut: float) -> list[dict[str, object]]:
-    names = [name for name in tried.columns if name not in ("image", "patient", "finding")]
+    """``fixed`` and ``tried`` are localization.csv and cuts.csv of all splits; the published cut is tried as well."""
+    tried = tried.assign(**{f"{fixed_cut:.3g}": fixed["iou"]})  # the same pairs in the same order
+    names = sorted((name for name in tried.columns if name not in ("image", "patient", "finding")), key=float)
     ious, findings = tried[names].to_numpy(float), tried["finding"].to_numpy()
     first = np.array([_half(patient) == 0 for patient in tried["patient"]])
     whole = np.ones(len(tried), dtype=bool)
