@@ -14,6 +14,12 @@ from ham.reporting.results import SplitResult
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject
 
+CAPTION = (
+    "Means over the splits that each row has, with their test images and pairs of image and finding, and what a map that "
+    "never looks at the image reaches. Empty maps: share of pairs whose predicted region has no pixel. Marked against "
+    "the best map that never looks at the image: ▲ above it, ≈ not distinguishable from it, ▼ below; the differences "
+    "stand with each experiment."
+)
 MARKS = {"above": "▲", "not distinguishable": "≈", "below": "▼"}
 
 
@@ -27,7 +33,7 @@ def glance_table(
     numbers = {name: Numbers(table) for name, table in tables.items()}
     levels = settings.t_iou_thresholds
     means = list(dict.fromkeys(subject for found in numbers.values() for subject in found.means()))
-    columns = [("", "splits"), ("AUC", "mean"), ("AUC", "abnormality")]
+    columns = [("", "splits"), ("", "images"), ("", "pairs"), ("AUC", "mean"), ("AUC", "abnormality")]
     wanted: list[Wanted] = [("auc", None, MEAN), ("auc", None, ABNORMALITY)]
     for subject in means:
         columns += [("T(IoU), " + _mean(subject), name) for name in (*(f"{level:g}" for level in levels), EMPTY_MAPS)]
@@ -44,28 +50,25 @@ def glance_table(
             values = [cell.value for cell in cells]
             texts = ["" if floor and math.isnan(value) else number_text(value) for value in values]
             scores = [math.nan if number[0] == EMPTY else value for number, value in zip(wanted, values, strict=True)]
-            count = "" if floor else str(len(found.splits_of[variant]))
+            pairs = max(cell.n_pairs for cell in cells)
+            counts = (len(found.splits_of[variant]), found.images(variant), pairs)
+            first = [""] * 3 if floor else [f"{count:,}" for count in counts]
             kind, label = "floor" if floor else "model", FLOORS.get(variant, variant)
             rows.append(
                 TableRow(
                     label,
-                    [count, *texts],
+                    [*first, *texts],
                     kind,
-                    [math.nan, *scores],
+                    [math.nan] * 3 + scores,
                     experiment,
                     found.whole(variant),
-                    ["", *(cell.interval for cell in cells)],
-                    ["", *("" if floor else _mark(found, differences, variant, number) for number in wanted)],
+                    [""] * 3 + [cell.interval for cell in cells],
+                    [""] * 3 + ["" if floor else _mark(found, differences, variant, number) for number in wanted],
                 )
             )
         blank = found.reasons(found.variants, [number for number in wanted if number[2].is_mean])
         notes += [f"{experiment}, no mean over the splits: {reason}." for reason in blank]
-    caption = (
-        "Means over the splits that each row has, and what a map that never looks at the image reaches. Empty maps: "
-        "share of pairs whose predicted region has no pixel. Marked against the best map that never looks at the "
-        "image: ▲ above it, ≈ not distinguishable from it, ▼ below; the differences stand with each experiment."
-    )
-    return Table("All experiments", caption, columns, rows, notes)
+    return Table("All experiments", CAPTION, columns, rows, notes)
 
 
 def _mark(numbers: Numbers, differences: Differences | None, variant: str, wanted: Wanted) -> str:

@@ -159,6 +159,7 @@ def _experiment(
     return {
         "name": name,
         "facts": _facts(group),
+        "again": " ".join(["snakemake", *_targets(name, group, drawn), "--cores all"]),
         "images": images,
         "caveats": list_caveats(group),
         "all": shown,
@@ -177,6 +178,13 @@ def _experiment(
         "galleries": [_picture(path.stem, *embed.gallery_uri(path, galleries)) for path in sheets],
         "settings": _settings(group),
     }
+
+
+def _targets(name: str, group: Sequence[SplitResult], drawn: dict[str, Path]) -> list[str]:
+    """What is shown of an experiment, as the workflow calls it."""
+    base = f"results/{group[0].dataset}"
+    figures = [f"{base}/figures/{name}-{kind}.svg" for kind in FIGURES if f"{name}-{kind}" in drawn]
+    return [f"{base}/tables/{name}.csv", *figures]
 
 
 def _picture(about: str, uri: str, width: int, height: int) -> Shown:
