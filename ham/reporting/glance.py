@@ -15,10 +15,10 @@ from ham.reporting.settings import ReportingSettings
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject
 
 CAPTION = (
-    "Means over the splits that each row has, with their test images and pairs of image and finding, and what a map that "
-    "never looks at the image reaches. Empty maps: share of pairs whose predicted region has no pixel. Marked against "
-    "the best map that never looks at the image: ▲ above it, ≈ not distinguishable from it, ▼ below; the differences "
-    "stand with each experiment."
+    "Means over the splits that each row has, with their test images and pairs of image and finding, and what a map "
+    "that never looks at the image reaches. Empty maps: share of pairs whose predicted region has no pixel. Marked "
+    "against the best map that never looks at the image: ▲ above it, ≈ not distinguishable from it, ▼ below; the "
+    "differences stand with each experiment."
 )
 MARKS = {"above": "▲", "not distinguishable": "≈", "below": "▼"}
 
