@@ -66,7 +66,8 @@ def test_back_at_the_old_settings_the_old_model_is_restored(changed: Checkout) -
     "name",
     [
         "model.safetensors", "checkpoints/last.safetensors", "history.csv", "run.json", "predictions.csv", "maps.npz",
-        "metrics.json", "classification.csv", "localization.csv", "floors.csv", "curves.json",
+        "metrics.json", "classification.csv", "localization.csv", "floors.csv", "cuts.csv", "curves.json",
+        "resamples.npz",
     ],
 )  # fmt: skip
 def test_a_deleted_file_of_a_split_is_restored(finished: Checkout, name: str) -> None:
@@ -85,6 +86,10 @@ def test_a_deleted_file_of_a_split_is_restored(finished: Checkout, name: str) ->
         "results/phantom/refined.npz",
         "results/phantom/tables/localization-5fold.md", "results/phantom/figures/localization-5fold-roc.png",
         "results/phantom/gallery/localization-5fold/ham.png", "results/phantom/tables/leakage/localization-5fold.csv",
+        "results/phantom/tables/differences/localization-5fold.csv",
+        "results/phantom/tables/cuts/localization-5fold.csv",
+        "results/phantom/figures/localization-5fold-differences.png",
+        "results/phantom/figures/localization-5fold-calibration.svg",
     ],
 )  # fmt: skip
 def test_a_deleted_file_beside_the_splits_is_restored(finished: Checkout, name: str) -> None:

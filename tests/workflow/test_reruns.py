@@ -11,7 +11,13 @@ from ham.training.overview import read_trainings
 from .conftest import Checkout
 
 TRAININGS = {"train": 2, "predict": 2, "score": 2}
-REPORTS = {"table": 1, "experiment_figures": 1, "experiment_gallery": 1, "report_page": 1}
+REPORTS = {
+    "table": 1,
+    "differences_figure": 1,
+    "experiment_figures": 1,
+    "experiment_gallery": 1,
+    "report_page": 1,
+}
 
 
 def test_a_finished_run_has_everything_and_nothing_to_do(finished: Checkout) -> None:
