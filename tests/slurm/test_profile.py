@@ -49,10 +49,10 @@ def rules_of(folder: Path) -> dict[str, tuple[bool, set[str]]]:
 def test_every_rule_that_a_cluster_runs_says_its_memory_and_time_and_networks_their_gpu(tmp_path: Path) -> None:
     rules = rules_of(tmp_path)
     text = "".join(path.read_text() for path in ROOT.glob("workflow/**/*") if path.is_file())
-    assert set(rules) == set(re.findall(r"^ *rule (\w+):$", text, re.MULTILINE))
+    assert set(rules) == set(re.findall(r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:$", text, re.MULTILINE))
     submitted = {name: resources for name, (submitted, resources) in rules.items() if submitted}
     assert not {"fetch_archive", "fetch_tables", "fetch_weights"} & set(submitted)  # nodes may not reach the network
-    assert len(submitted) == 18
+    assert len(submitted) == 21
     assert [name for name, resources in submitted.items() if not {"mem_mb", "runtime"} <= resources] == []
     assert {name for name, resources in submitted.items() if "gpu" in resources} == {"train", "predict"}
 
