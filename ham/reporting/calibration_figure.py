@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, put_title, variant_legend
+from ham.reporting.figures import of_one_experiment, save_panels
 from ham.reporting.results import SplitResult, variants_of
 
 
@@ -25,16 +25,9 @@ def write_calibration(splits: Sequence[Path], output_stem: Path) -> None:
         if not names:
             style.sentence(output_stem, "No finding has images with and without it in these splits.")
             return
-        columns = 5
-        made = style.figure(10, 2.05 * -(-len(names) // columns) + 0.6)
-        axes = style.grid_of_axes(made, len(names), columns, sharex=True, sharey=True)
-        for cell, name in zip(axes, names, strict=True):
-            _panel(cell, name, results)
-        style.label_bottom(axes, columns, "mean probability")
-        made.supylabel("share of positives", fontsize=8, color=style.INK)
-        put_title(made, results, "Calibration", "on the dotted line a probability is what it says; larger: more images")
-        variant_legend(made, results)
-        style.save(made, output_stem)
+        axes_names = ("mean probability", "share of positives")
+        said = ("Calibration", "on the dotted line a probability is what it says; larger: more images")
+        save_panels(results, names, _panel, axes_names, said, output_stem)
 
 
 def _panel(cell: Axes, name: str, results: Sequence[SplitResult]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -51,17 +51,31 @@ def write_roc(splits: Sequence[Path], output_stem: Path, settings: ReportingSett
         if not names:
             style.sentence(output_stem, "No finding has a ROC curve in these splits.")
             return
-        columns = 5
-        made = style.figure(10, 2.05 * -(-len(names) // columns) + 0.6)
-        axes = style.grid_of_axes(made, len(names), columns, sharex=True, sharey=True)
-        for cell, name in zip(axes, names, strict=True):
-            _roc_panel(cell, name, results)
-        style.label_bottom(axes, columns, "false positive rate")
-        made.supylabel("true positive rate", fontsize=8, color=style.INK)
         several = "thin: a split; bold: their mean; number: mean AUC ± sd"
-        put_title(made, results, "ROC curves", several if len({r.split for r in results}) > 1 else "number: AUC")
-        variant_legend(made, results)
-        style.save(made, output_stem)
+        about = several if len({r.split for r in results}) > 1 else "number: AUC"
+        axes_names = ("false positive rate", "true positive rate")
+        save_panels(results, names, _roc_panel, axes_names, ("ROC curves", about), output_stem)
+
+
+def save_panels(
+    results: Sequence[SplitResult],
+    names: Sequence[str],
+    panel: Callable[[Axes, str, Sequence[SplitResult]], None],
+    axes_names: tuple[str, str],
+    said: tuple[str, str],
+    output_stem: Path,
+) -> None:
+    """A small square panel for each of ``names``, drawn by ``panel``; ``said`` is what is shown, and about it."""
+    columns = 5
+    made = style.figure(10, 2.05 * -(-len(names) // columns) + 0.6)
+    axes = style.grid_of_axes(made, len(names), columns, sharex=True, sharey=True)
+    for cell, name in zip(axes, names, strict=True):
+        panel(cell, name, results)
+    style.label_bottom(axes, columns, axes_names[0])
+    made.supylabel(axes_names[1], fontsize=8, color=style.INK)
+    put_title(made, results, *said)
+    variant_legend(made, results)
+    style.save(made, output_stem)
 
 
 def _roc_panel(cell: Axes, name: str, results: Sequence[SplitResult]) -> None:
