@@ -46,8 +46,8 @@ def files_between(config: Configuration) -> list[str]:
 
 
 def products(config: Configuration, kind: str) -> list[str]:
-    """Files that people read of the experiments that have a split to show: tables, differences, cuts, leakage,
-    ablations, figures or gallery."""
+    """Files that people read of the experiments that have a split to show: tables, differences, cuts, subgroups,
+    leakage, ablations, figures or gallery."""
     base = f"results/{config.dataset}"
     shown = [name for name in config.experiments if config.split_folders([name], config.variants)]
     if kind == "tables":
@@ -55,7 +55,7 @@ def products(config: Configuration, kind: str) -> list[str]:
     if kind == "ablations":
         tables = [f"{base}/tables/ablations/{file}.csv" for name in shown for file in (name, f"differences/{name}")]
         return tables + [f"{base}/figures/ablations/{name}-differences.svg" for name in shown]
-    if kind in ("leakage", "differences", "cuts"):
+    if kind in ("leakage", "differences", "cuts", "subgroups"):
         return [f"{base}/tables/{kind}/{name}.csv" for name in shown]
     if kind == "figures":
         files = [f"{base}/figures/{name}-{figure}" for name in shown for figure in FIGURES]

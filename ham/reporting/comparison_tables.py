@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pandas as pd
 
 from ham.reporting.cells import NOTHING, Table, TableRow, number_text, signed
@@ -10,6 +12,17 @@ from ham.reporting.numbers import FLOORS, SUMMARIES, Number, Numbers, Wanted, in
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.metric_rows import MEAN
 
+
+class Beside(NamedTuple):
+    """Tables that stand beside the tidy table of an experiment: paired differences (:mod:`ham.reporting.differences`),
+    the same maps cut elsewhere (:mod:`ham.reporting.cuts`), numbers of subgroups; None: not there."""
+
+    compared: pd.DataFrame | None = None
+    cuts: pd.DataFrame | None = None
+    subgroups: pd.DataFrame | None = None
+
+
+NOTHING_BESIDE = Beside()
 WAYS = {
     "fixed": "fixed as published",
     "held-out boxes": "chosen on held-out boxes",
@@ -69,7 +82,7 @@ def subgroups_table(table: pd.DataFrame, compared: pd.DataFrame | None, settings
     """AUC and T(IoU) of each group of images, and less those of the largest group; no rows where all are alike."""
     rows: list[TableRow] = []
     columns: list[tuple[str, str]] = []
-    for group in dict.fromkeys(table.loc[table["group"] != "", "group"]):
+    for group in dict.fromkeys(table["group"]):
         numbers = Numbers(table, group)
         levels = numbers.thresholds("t_iou", settings.t_iou_thresholds)
         wanted: list[tuple[Wanted, bool]] = [(("auc", None, MEAN), False)]

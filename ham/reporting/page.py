@@ -16,6 +16,7 @@ from ham.errors import DataError
 from ham.reporting import embed
 from ham.reporting.caveats import list_caveats
 from ham.reporting.cells import Table, spans
+from ham.reporting.comparison_tables import Beside
 from ham.reporting.cuts import read_cuts
 from ham.reporting.data_sources import group_sources
 from ham.reporting.differences import read_differences
@@ -60,7 +61,8 @@ class ReportFiles:
 
     ``splits`` are the result folders of all splits; ``tables`` the tidy csv of each experiment; ``figures``
     <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` the audit of
-    each experiment, ``differences`` its paired differences, ``cuts`` the same maps cut elsewhere.
+    each experiment, ``differences`` its paired differences, ``cuts`` the same maps cut elsewhere, ``subgroups`` the
+    numbers of its subgroups.
     """
 
     splits: Sequence[Path]
@@ -70,6 +72,7 @@ class ReportFiles:
     leakage: Sequence[Path] = ()
     differences: Sequence[Path] = ()
     cuts: Sequence[Path] = ()
+    subgroups: Sequence[Path] = ()
 
 
 def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings: ReportingSettings) -> None:
@@ -83,12 +86,13 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
     tables = {name: read_table(path) for name, path in tidy.items()}
     compared = {path.stem: read_differences(path) for path in files.differences}
     cuts = {path.stem: read_cuts(path) for path in files.cuts}
+    subgroups = {path.stem: read_table(path) for path in files.subgroups}
     groups = experiments_of(read_splits)
     experiments = [
         _experiment(
             name,
             group,
-            _tables(group, tables.get(name), settings, compared=compared.get(name), cuts=cuts.get(name)),
+            _tables(group, tables.get(name), settings, Beside(compared.get(name), cuts.get(name), subgroups.get(name))),
             images_line(tables[name]) if name in tables else "",
             drawn,
             sheets.get(name, []),
@@ -140,9 +144,9 @@ def _lacks(entry: Shown) -> bool:
 
 
 def _tables(
-    group: list[SplitResult], table: pd.DataFrame | None, settings: ReportingSettings, **beside: pd.DataFrame | None
+    group: list[SplitResult], table: pd.DataFrame | None, settings: ReportingSettings, beside: Beside
 ) -> list[Table]:
-    return [] if table is None else build_tables(table, settings, prior_note(group), published_of(group), **beside)
+    return [] if table is None else build_tables(table, settings, prior_note(group), published_of(group), beside)
 
 
 def _experiment(

@@ -13,6 +13,7 @@ import pandas as pd
 from ham.errors import DataError
 from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import result_tables
+from ham.reporting.comparison_tables import Beside
 from ham.reporting.cuts import compare_cuts, cuts_beside
 from ham.reporting.differences import differences, differences_beside
 from ham.reporting.image_counts import images_line
@@ -47,7 +48,7 @@ TidyRow = dict[str, Any]
 
 
 def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSettings) -> None:
-    """Write the tidy table of one experiment, beside it its .md and .tex views, and differences/ and
+    """Write the tidy table of one experiment, beside it its .md and .tex views, and differences/, subgroups/ and
     cuts/<experiment>.csv.
 
     ``splits`` are result folders of all splits and variants of the experiment. DataError where they belong to several
@@ -55,14 +56,18 @@ def write_tables(splits: Sequence[Path], output_csv: Path, settings: ReportingSe
     """
     results = read_results(splits)
     rows = tidy_rows(results)
-    table = framed(rows)
-    compared = differences(rows)
+    table, subgroups = framed(of_all_images(rows)), framed([row for row in rows if row["group"]])
+    compared, cuts = differences(rows), compare_cuts(results)
     output_csv = Path(output_csv)
-    write_text(output_csv, table.to_csv(index=False, lineterminator="\n"))
-    write_text(differences_beside(output_csv), compared.to_csv(index=False, lineterminator="\n"))
-    cuts = compare_cuts(results)
-    write_text(cuts_beside(output_csv), cuts.to_csv(index=False, lineterminator="\n"))
-    shown = result_tables.build_tables(table, settings, prior_note(results), published_of(results), compared, cuts)
+    for path, written in (
+        (output_csv, table),
+        (differences_beside(output_csv), compared),
+        (subgroups_beside(output_csv), subgroups),
+        (cuts_beside(output_csv), cuts),
+    ):
+        write_text(path, written.to_csv(index=False, lineterminator="\n"))
+    beside = Beside(compared, cuts, subgroups)
+    shown = result_tables.build_tables(table, settings, prior_note(results), published_of(results), beside)
     images = images_line(table)
     write_text(output_csv.with_suffix(".md"), markdown(shown, images))
     write_text(output_csv.with_suffix(".tex"), latex(shown, images, output_csv.stem))
@@ -75,8 +80,18 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def tidy(results: Sequence[SplitResult]) -> pd.DataFrame:
-    """All numbers of one experiment, one a row, with the columns ``COLUMNS``: :func:`tidy_rows` as a table."""
-    return framed(tidy_rows(results))
+    """All numbers of all images of one experiment, one a row, with the columns ``COLUMNS``."""
+    return framed(of_all_images(tidy_rows(results)))
+
+
+def of_all_images(rows: Iterable[TidyRow]) -> list[TidyRow]:
+    """The rows that are of no subgroup."""
+    return [row for row in rows if not row["group"]]
+
+
+def subgroups_beside(table: Path) -> Path:
+    """Where the numbers of an experiment's subgroups stand, whose tidy table is ``table``; columns are the same."""
+    return table.parent / "subgroups" / table.name
 
 
 def framed(rows: Sequence[TidyRow]) -> pd.DataFrame:
@@ -88,7 +103,7 @@ def framed(rows: Sequence[TidyRow]) -> pd.DataFrame:
 
 
 def tidy_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
-    """All numbers of one experiment.
+    """All numbers of one experiment, those of subgroups among them.
 
     A row of a split is one of metrics.json (:mod:`ham.scoring.metric_rows`). With more than one split of a variant
     follow, for each number, ``mean`` and ``sd`` over the splits where it is defined (ddof 1) and, for localization,
@@ -110,6 +125,7 @@ def tidy_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
     reason      why there is no value
     checkpoint  which weights were tested, and on which images they were chosen
     cut         of localization: where the normalised map is cut, and the frame in which regions are compared
+    group       of subgroups: the images that it is of, such as ``view=AP``; blank: all
     ==========  ========================================================================================================
 
     Kind ``images`` counts the test images that the lists name and that were present, and those of the list with boxes

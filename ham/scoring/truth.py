@@ -16,6 +16,7 @@ from ham.boxes import resized_mask
 from ham.datasets.dataset import Dataset
 
 UNKNOWN = "unknown"
+BAND = 20  # years of patients who are one group
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,23 @@ class Truth:
             patients=tuple(dataset.patient(image) for image in images),
             labels=dataset.labels(images),
             pairs=tuple(find_pairs(dataset, boxed)),
-            groups={"view": {image: str(dataset.table.at[image, "view"] or UNKNOWN) for image in {*images, *boxed}}},
+            groups=groups_of(dataset, list(dict.fromkeys([*images, *boxed]))),
         )
+
+
+def groups_of(dataset: Dataset, images: Sequence[str]) -> dict[str, dict[str, str]]:
+    """view, sex and age band of each image; what images.csv leaves blank is ``unknown``."""
+    told = dataset.table.loc[list(images), ["view", "sex", "age"]]
+    told = told.assign(age=[age_band(age) for age in told["age"]])
+    return {name: {image: value or UNKNOWN for image, value in zip(images, told[name], strict=True)} for name in told}
+
+
+def age_band(age: str) -> str:
+    """``40-59`` of ``58``; blank of blank."""
+    if not age:
+        return ""
+    first = int(age) // BAND * BAND
+    return f"{first}-{first + BAND - 1}"
 
 
 def find_pairs(dataset: Dataset, images: Sequence[str]) -> list[Pair]:

@@ -30,6 +30,8 @@ def dataset(tmp_path: Path) -> Dataset:
             "width": 8,
             "height": 8,
             "view": "PA",
+            "sex": ["F", "F", "", "M"],
+            "age": ["9", "21", "", "79"],
             "Mass": [1.0, 1.0, math.nan, 0.0],
             "Hernia": [0.0, 1.0, 0.0, 0.0],
         },
@@ -53,6 +55,15 @@ def test_a_data_sets_truth_is_of_the_images_that_are_there_in_the_order_of_its_l
     np.testing.assert_array_equal(truth.labels, [[0, 0], [1, 0], [math.nan, 0]])  # a blank is unknown
     (pair,) = truth.pairs
     assert (pair.image, pair.finding, pair.patient, pair.boxes) == ("c/1", "Mass", "c", 2)
+
+
+def test_images_stand_in_groups_and_what_nobody_says_is_unknown(dataset: Dataset) -> None:
+    groups = Truth.of_dataset(dataset, "test", "boxes").groups
+    assert groups == {
+        "view": {"c/1": "PA", "a1": "PA", "b1": "PA"},
+        "sex": {"c/1": "M", "a1": "F", "b1": "unknown"},
+        "age": {"c/1": "60-79", "a1": "0-19", "b1": "unknown"},
+    }
 
 
 def test_a_mask_is_all_boxes_of_a_pair_at_the_size_asked_for(dataset: Dataset) -> None:

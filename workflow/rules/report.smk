@@ -21,6 +21,7 @@ rule table:
             labels={"experiment": "paired differences of {experiment}"},
         ),
         cuts="results/{dataset}/tables/cuts/{experiment}.csv",
+        subgroups="results/{dataset}/tables/subgroups/{experiment}.csv",
     log:
         "results/{dataset}/logs/table/{experiment}.log",
     conda:
@@ -159,6 +160,7 @@ use rule table as ablation_table with:
         tex="results/{dataset}/tables/ablations/{experiment}.tex",
         differences="results/{dataset}/tables/ablations/differences/{experiment}.csv",
         cuts="results/{dataset}/tables/ablations/cuts/{experiment}.csv",
+        subgroups="results/{dataset}/tables/ablations/subgroups/{experiment}.csv",
     log:
         "results/{dataset}/logs/table/ablations/{experiment}.log",
     params:
@@ -219,6 +221,7 @@ rule report_page:
         tables=products("tables"),
         differences=products("differences"),
         cuts=products("cuts"),
+        subgroups=products("subgroups"),
         leakage=products("leakage"),
         figures=products("figures"),
         galleries=products("gallery"),
@@ -272,6 +275,7 @@ rule tables:
         products("tables"),
         products("differences"),
         products("cuts"),
+        products("subgroups"),
         products("leakage"),
     message:
         f"Tables are in results/{CONFIG.dataset}/tables"
