@@ -5,8 +5,8 @@
     datasets/<Name>/images/<image>          image ids are paths below images/ and may hold "/"
                     Annotations/{Tags,BBoxes}.json   {image: [finding]}, {image: {finding: [[x, y, w, h], …]}}
                     ImageSets/…             lists of images, whole also when partial; those of others byte-identical
-                    images.csv              image, patient, width, height, view, sex, age, then a column a finding: 1, 0,
-                                            blank = unknown
+                    images.csv              image, patient, width, height, view, sex, age, then a column a finding:
+                                            1, 0, blank = unknown
                     missing.csv             image: one row an image of images.csv that is not in images/
                     present.csv             list, finding, listed, present …: of the lists that miss images
                     validation.csv          image, problem, repair: what was found and what was done about it

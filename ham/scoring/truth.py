@@ -6,7 +6,7 @@ The data set's own labels and boxes are one source of it; another expert's are a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -74,9 +74,16 @@ class Truth:
 
 def groups_of(dataset: Dataset, images: Sequence[str]) -> dict[str, dict[str, str]]:
     """view, sex and age band of each image; what images.csv leaves blank is ``unknown``."""
-    told = dataset.table.loc[list(images), ["view", "sex", "age"]]
-    told = told.assign(age=[age_band(age) for age in told["age"]])
-    return {name: {image: value or UNKNOWN for image, value in zip(images, told[name], strict=True)} for name in told}
+    told = dataset.table.loc[list(images)]
+    return {
+        "view": _known(images, told["view"]),
+        "sex": _known(images, told["sex"]),
+        "age": _known(images, map(age_band, told["age"])),
+    }
+
+
+def _known(images: Sequence[str], values: Iterable[str]) -> dict[str, str]:
+    return {image: value or UNKNOWN for image, value in zip(images, values, strict=True)}
 
 
 def age_band(age: str) -> str:

@@ -1,4 +1,4 @@
-"""View, sex and age: what a table says of an image beside its findings. What cannot be read is unknown, never guessed."""
+"""View, sex and age of images. What cannot be read is unknown, never guessed."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ class LabelRow(NamedTuple):
 def build_label_table(
     path: Path, rows: Iterable[LabelRow], findings: Sequence[str], problems: list[Problem]
 ) -> pd.DataFrame:
-    """The rows as a table: index image; patient, view, sex, age, a column a finding; of an image that stands twice the first.
+    """The rows as a table: index image; patient, view, sex, age, a column a finding; of an image that
+    stands twice the first.
 
     A row with a mistake is one of ``problems``; DataError is for a table without rows.
     """

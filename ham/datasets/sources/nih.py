@@ -1,7 +1,7 @@
 """NIH ChestX-ray14, and whatever comes in its form, to the folder of :mod:`ham.datasets.dataset`.
 
-Data_Entry gives findings, patient, view, sex and age of each image, BBox_List the boxes in the frame of the distributed images
-(1024 x 1024; ``OriginalImage[Width,Height]`` is the size before NIH reduced them and plays no part here).
+Data_Entry gives findings, patient, view, sex and age of each image, BBox_List the boxes in the frame of the distributed
+images (1024 x 1024; ``OriginalImage[Width,Height]`` is the size before NIH reduced them and plays no part here).
 """
 
 from __future__ import annotations

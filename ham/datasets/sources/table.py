@@ -100,7 +100,8 @@ def _make_split_lists(labels: LabelsFile, part_of: Mapping[str, str], boxes: Box
 def read_labels(
     labels: LabelsFile, findings: Sequence[str], problems: list[Problem]
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The table of labels: index image; patient, view, sex, age, a column a finding (1, 0, nan: unknown); and its split.
+    """The table of labels: index image; patient, view, sex, age, a column a finding (1, 0, nan: unknown); and the
+    split.
 
     The split is train, val, test or blank for each image. A row with a mistake is one of ``problems``; DataError is for
     a file that is no such table.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ham.datasets.sources.about_images import About, AboutReader, read_age
 from ham.datasets.writer import Problem
 
