@@ -20,6 +20,7 @@ SPLIT_FILES = (
     *OF_TRAININGS,
     "predictions.csv",
     "maps.npz",
+    "validation-predictions.csv",
     "metrics.json",
     "classification.csv",
     "localization.csv",

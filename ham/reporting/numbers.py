@@ -90,6 +90,10 @@ class Numbers:
         """The number, or NaN."""
         return self.number(variant, split, wanted).value
 
+    def has(self, metric: str) -> bool:
+        """Whether anything of this metric stands in the table."""
+        return bool((self.table["metric"] == metric).any())
+
     def whole(self, variant: str) -> bool:
         """Whether a variant has every split that any has."""
         return len(self.splits_of[variant]) == len(self.splits)

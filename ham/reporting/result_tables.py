@@ -9,13 +9,13 @@ from dataclasses import replace
 import pandas as pd
 
 from ham.reporting.cells import NOTHING, Table, TableRow, number_text
+from ham.reporting.clinical_tables import operating_points_table, subgroups_table
 from ham.reporting.comparison_tables import (
     NOTHING_BESIDE,
     Beside,
     cuts_table,
     differences_table,
     protocol_table,
-    subgroups_table,
 )
 from ham.reporting.image_counts import count_by_finding, images_line
 from ham.reporting.numbers import EMPTY, METRICS, SUMMARIES, Numbers, Wanted
@@ -53,6 +53,7 @@ def build_tables(
         out.append(differences_table(numbers, beside.compared, settings))
     for metric, shown in (("t_iou", settings.t_iou_thresholds), ("t_ior", settings.t_ior_thresholds)):
         out += _localization(numbers, metric, numbers.thresholds(metric, shown), rows)
+    out.append(operating_points_table(numbers))
     if beside.subgroups is not None:
         out.append(subgroups_table(beside.subgroups, beside.compared, settings))
     if beside.cuts is not None:

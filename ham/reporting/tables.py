@@ -22,6 +22,7 @@ from ham.reporting.markdown import markdown
 from ham.reporting.results import SplitResult, once_a_split, prior_note, published_of, read_results, variants_of
 from ham.reporting.settings import ReportingSettings
 from ham.runtime.files import write_text
+from ham.scoring.decision_names import DECIDED
 from ham.scoring.metric_rows import Subject, interval, list_names, ratio
 
 COLUMNS = (
@@ -36,7 +37,7 @@ TEXT = (
     "group",
 )  # fmt: skip
 VALUES = ("value", "low", "high")
-KIND_OF = {"auc": "classification", "t_iou": "localization"}  # of the rows of subgroups, which are of either
+KIND_OF = {"auc": "classification", "t_iou": "localization"} | dict.fromkeys(DECIDED, "decisions")  # of subgroups
 POOLED = {**SHARE_OF, "empty_maps": "empty"}  # metric to the column of a pair that it is a share of
 # Rows of images with a finding, and their names in metrics.json
 OF_FINDING = {
@@ -183,8 +184,9 @@ def _cut(result: SplitResult, floor: str | None) -> str:
 
 
 def _scored(result: SplitResult) -> list[TidyRow]:
-    kinds = ("classification", "localization", "subgroups")
-    return [row for kind in kinds for row in _rows_of(result, kind, result.metrics.get(kind) or [])]
+    kinds = ("classification", "decisions", "localization", "subgroups")
+    rows = [row for kind in kinds for row in _rows_of(result, kind, result.metrics.get(kind) or [])]
+    return rows + [_tidy_row(result, "decisions", row) for row in result.threshold_rows]
 
 
 def _rows_of(result: SplitResult, kind: str, scores: Sequence[Mapping[str, Any]], floor: str = "") -> list[TidyRow]:

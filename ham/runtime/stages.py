@@ -18,6 +18,7 @@ CONVERSION = (
     "ham.boxes",
     "ham.datasets.dataset",
     "ham.datasets.list_counts",
+    "ham.datasets.sources.about_images",
     "ham.datasets.sources.box_checks",
     "ham.datasets.sources.csv_text",
     "ham.datasets.sources.usable_images",
@@ -41,11 +42,12 @@ LOCALIZATION = (
     "ham.scoring.truth",
 )
 DRAWING = ("ham.phantom.abnormalities", "ham.phantom.anatomy", "ham.phantom.drawing", "ham.phantom.radiograph")
-RESULTS = ("ham.protocol", "ham.reporting.results", "ham.scoring.metric_rows")
+RESULTS = ("ham.protocol", "ham.reporting.results", "ham.scoring.decision_names", "ham.scoring.metric_rows")
 SHARES = (*RESULTS, "ham.model.metrics", "ham.reporting.numbers", "ham.reporting.published")
 TABLES = (
     *SHARES,
     "ham.reporting.cells",
+    "ham.reporting.clinical_tables",
     "ham.reporting.comparison_tables",
     "ham.reporting.cuts",
     "ham.reporting.differences",
@@ -99,10 +101,12 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.scoring.calibration",
         "ham.scoring.classification",
         "ham.scoring.cuts",
+        "ham.scoring.decision_names",
         "ham.scoring.floors",
         "ham.scoring.intervals",
         "ham.scoring.localization",
         "ham.scoring.metric_rows",
+        "ham.scoring.operating_points",
         "ham.scoring.predictions",
         "ham.scoring.run",
         "ham.scoring.subgroups",

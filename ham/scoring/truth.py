@@ -7,7 +7,7 @@ The data set's own labels and boxes are one source of it; another expert's are a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -69,6 +69,18 @@ class Truth:
             labels=dataset.labels(images),
             pairs=tuple(find_pairs(dataset, boxed)),
             groups=groups_of(dataset, list(dict.fromkeys([*images, *boxed]))),
+        )
+
+    def only(self, images: Sequence[str]) -> Truth:
+        """The labels of ``images`` alone, which are among its own; without pairs."""
+        wanted = frozenset(images)
+        places = [place for place, image in enumerate(self.images) if image in wanted]
+        return replace(
+            self,
+            images=tuple(self.images[place] for place in places),
+            patients=tuple(self.patients[place] for place in places),
+            labels=self.labels[places],
+            pairs=(),
         )
 
 
