@@ -29,7 +29,7 @@ SPLIT_FILES = (
     "curves.json",
     "resamples.npz",
 )
-FIGURES = ("roc", "t-iou", "t-ior", "training", "calibration", "differences")
+FIGURES = ("roc", "t-iou", "t-ior", "training", "calibration", "differences", "subgroups")
 
 
 def files_of_splits(config: Configuration, file: str, experiments: Sequence[str], variants: Sequence[str]) -> list[str]:

@@ -46,6 +46,8 @@ FIGURES = {
     "t-ior": "T(IoR) over the threshold, arranged like T(IoU).",
     "differences": "Paired differences with 95 % intervals: variants less ham, each less maps that never look at "
     "the image.",
+    "subgroups": "Groups of the test images by view, sex and age, beside all images: mean over findings with 95 % "
+    "intervals.",
     "roc": "ROC curve of each finding and of abnormality on the test images.",
     "calibration": "Share of positives over the probability given, each finding; on the dotted line a probability is "
     "what it says.",

@@ -121,6 +121,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.numbers",
         "ham.reporting.style",
     ),
+    "subgroups_figure": (*TABLES, "ham.reporting.style", "ham.reporting.subgroups_figure"),
     "gallery": (
         *IMAGES,
         *RESULTS,

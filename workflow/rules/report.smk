@@ -102,7 +102,7 @@ rule experiment_figures:
             labels={"experiment": "{experiment}", "figure": "calibration"},
         ),
         png=[
-            f"results/{{dataset}}/figures/{{experiment}}-{figure}.png" for figure in FIGURES if figure != "differences"
+            f"results/{{dataset}}/figures/{{experiment}}-{figure}.png" for figure in FIGURES if figure not in ("differences", "subgroups")
         ],
     log:
         "results/{dataset}/logs/figures/{experiment}.log",
@@ -148,6 +148,34 @@ rule differences_figure:
         "Paired differences of {wildcards.experiment}"
     script:
         "../scripts/differences_figure.py"
+
+
+rule subgroups_figure:
+    input:
+        table="results/{dataset}/tables/{experiment}.csv",
+        subgroups="results/{dataset}/tables/subgroups/{experiment}.csv",
+    output:
+        svg=report(
+            "results/{dataset}/figures/{experiment}-subgroups.svg",
+            caption="../report/subgroups.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "subgroups"},
+        ),
+        png="results/{dataset}/figures/{experiment}-subgroups.png",
+    log:
+        "results/{dataset}/logs/figures/{experiment}-subgroups.log",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
+    params:
+        settings=CONFIG.reporting.plain(),
+        code=digest("subgroups_figure"),
+    message:
+        "Subgroups of {wildcards.experiment}"
+    script:
+        "../scripts/subgroups_figure.py"
 
 
 # The same of every variant that is trained, whichever the configuration names: what the paper's ablations compare.
