@@ -24,7 +24,7 @@ def write_subgroups(table: Path, subgroups: Path, output_stem: Path, settings: R
     """Means over findings of AUC, of sensitivity and specificity at Youden's threshold and of T(IoU), a panel each, a
     line a group and a colour a variant; groups of fewer than ``subgroup_minimum`` images or pairs are left out.
 
-    ``table`` is the tidy table of the experiment, ``subgroups`` that of its groups. Writes ``output_stem``.svg and .png.
+    ``table`` is the tidy table of the experiment, ``subgroups`` that of its groups. Writes ``output_stem``.svg, .png.
     """
     whole, groups = Numbers(read_table(table)), read_table(subgroups)
     numbers = {ALL: whole} | {group: Numbers(groups, group) for group in sorted(dict.fromkeys(groups["group"]))}
@@ -72,16 +72,14 @@ def _panel(cell: Axes, numbers: Mapping[str, Numbers], wanted: Wanted, variants:
         before = grouping
         for row, variant in enumerate(variants):
             found = _number(own, variant, wanted)
-            of_all = _number(numbers[ALL], variant, wanted)
             count = own.images(variant) if wanted[0] != "t_iou" else found.n_pairs
             if not math.isfinite(found.value) or count < minimum:
                 continue
             height = place + 0.6 * ((row + 0.5) / len(variants) - 0.5)
             colour = style.series(row)[0]
             if name == ALL:
-                cell.axvline(
-                    of_all.value, color=style.FAINT if len(variants) == 1 else colour, linewidth=0.7, alpha=0.6
-                )
+                of_all = style.FAINT if len(variants) == 1 else colour
+                cell.axvline(found.value, color=of_all, linewidth=0.7, alpha=0.6)
             cell.plot([found.low, found.high], [height, height], color=colour, linewidth=1.4)
             cell.plot([found.value], [height], "o", color=colour, markersize=3.6)
     cell.grid(axis="y", visible=False)
