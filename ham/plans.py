@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ham.config import ROLES, Configuration
+from ham.config import ROLES, Configuration, base_variant
 from ham.runtime.provenance import settings_digest
 from ham.runtime.stages import digest
 from ham.training.ingredients import UNDECIDING
@@ -48,7 +48,7 @@ def files_between(config: Configuration) -> list[str]:
 
 def products(config: Configuration, kind: str) -> list[str]:
     """Files that people read of the experiments that have a split to show: tables, differences, cuts, subgroups,
-    leakage, ablations, figures or gallery."""
+    seeds, leakage, ablations, figures or gallery."""
     base = f"results/{config.dataset}"
     shown = [name for name in config.experiments if config.split_folders([name], config.variants)]
     if kind == "tables":
@@ -56,12 +56,13 @@ def products(config: Configuration, kind: str) -> list[str]:
     if kind == "ablations":
         tables = [f"{base}/tables/ablations/{file}.csv" for name in shown for file in (name, f"differences/{name}")]
         return tables + [f"{base}/figures/ablations/{name}-differences.svg" for name in shown]
-    if kind in ("leakage", "differences", "cuts", "subgroups"):
+    if kind in ("leakage", "differences", "cuts", "subgroups", "seeds"):
         return [f"{base}/tables/{kind}/{name}.csv" for name in shown]
     if kind == "figures":
         files = [f"{base}/figures/{name}-{figure}" for name in shown for figure in FIGURES]
         return [f"{file}.{form}" for file in files for form in ("svg", "png")]
-    variants = [(name, variant) for name in shown for variant in config.variants if config.splits(name, variant)]
+    first = [variant for variant in config.variants if base_variant(variant) == variant]  # of a variant's seeds
+    variants = [(name, variant) for name in shown for variant in first if config.splits(name, variant)]
     return [f"{base}/gallery/{name}/{variant}.png" for name, variant in variants]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import pandas as pd
@@ -10,6 +11,7 @@ from ham.reporting.cells import NOTHING, Table, TableRow, number_text, signed
 from ham.reporting.differences import Differences, verdict
 from ham.reporting.numbers import FLOORS, SUMMARIES, Number, Numbers, Wanted, interval_text
 from ham.reporting.settings import ReportingSettings
+from ham.reporting.summaries import SEED_SD
 from ham.scoring.metric_rows import MEAN
 
 
@@ -82,6 +84,32 @@ def difference_cell(number: Number) -> tuple[str, str]:
     """A difference, with a star where its interval does not hold 0, and the interval."""
     star = "*" * (verdict(number.low, number.high) in ("above", "below"))
     return signed(number.value) + star, interval_text(number.low, number.high, "+")
+
+
+def seeds_table(numbers: Numbers, settings: ReportingSettings) -> Table:
+    """Spread over seeds beside spread over splits, of each variant that was trained with several seeds."""
+    levels = numbers.thresholds("t_iou", settings.t_iou_thresholds)
+    wanted: list[tuple[str, Wanted]] = [("AUC", ("auc", None, MEAN))]
+    wanted += [(f"T(IoU) at {level:g}", ("t_iou", level, MEAN)) for level in levels]
+    rows = []
+    for variant in numbers.variants:
+        for name, number in wanted:
+            spread = numbers.number(variant, SEED_SD, number)
+            if math.isfinite(spread.value):
+                mean = numbers.number(variant, numbers.summary(variant), number)
+                splits = numbers.value(variant, "sd", number)
+                cells = [number_text(value) for value in (mean.value, splits, spread.value)]
+                seeds = f"{spread.n_seeds} seeds"
+                rows.append(
+                    TableRow(name, cells, "model", block=f"{variant}: {seeds}", intervals=[mean.interval, "", ""])
+                )
+    caption = (
+        "Means over findings. Over splits: standard deviation of the splits, each the mean of its seeds: other images. "
+        "Over seeds: standard deviation of the seeds, each the mean of its splits: the same images, another start of "
+        "the training and another order of its images. The interval is of the tested patients and holds neither."
+    )
+    columns = [("", "mean"), ("standard deviation", "over splits"), ("standard deviation", "over seeds")]
+    return Table("Seeds", caption, columns, rows, main=False)
 
 
 def protocol_table(numbers: Numbers) -> Table:

@@ -16,6 +16,7 @@ from ham.reporting.comparison_tables import (
     cuts_table,
     differences_table,
     protocol_table,
+    seeds_table,
 )
 from ham.reporting.image_counts import count_by_finding, images_line
 from ham.reporting.numbers import EMPTY, METRICS, SUMMARIES, Numbers, Wanted
@@ -58,7 +59,7 @@ def build_tables(
         out.append(subgroups_table(beside.subgroups, beside.compared, settings))
     if beside.cuts is not None:
         out.append(cuts_table(beside.cuts, settings))
-    out += [protocol_table(numbers), _present(table)]
+    out += [seeds_table(numbers, settings), protocol_table(numbers), _present(table)]
     images = images_line(table, short=True)
     return [
         replace(

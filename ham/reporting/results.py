@@ -65,6 +65,17 @@ class SplitResult:
         return str(self.metrics["variant"])
 
     @property
+    def base(self) -> str:
+        """The variant that this is a further seed of, or itself."""
+        return str(self.metrics.get("base", self.variant))
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that it was trained with; None where it is not recorded."""
+        seed = self.metrics.get("seed")
+        return None if seed is None else int(seed)
+
+    @property
     def split(self) -> str:
         """Such as fold1."""
         return str(self.metrics["split"])
@@ -311,6 +322,14 @@ def variants_of(results: Sequence[SplitResult]) -> dict[str, list[SplitResult]]:
     groups: dict[str, list[SplitResult]] = {}
     for result in results:
         groups.setdefault(result.variant, []).append(result)
+    return groups
+
+
+def seeds_of(results: Sequence[SplitResult]) -> dict[str, list[list[SplitResult]]]:
+    """Results of each seed of each variant, in order of first appearance."""
+    groups: dict[str, list[list[SplitResult]]] = {}
+    for group in variants_of(results).values():
+        groups.setdefault(group[0].base, []).append(group)
     return groups
 
 

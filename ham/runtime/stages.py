@@ -43,7 +43,13 @@ LOCALIZATION = (
 )
 DRAWING = ("ham.phantom.abnormalities", "ham.phantom.anatomy", "ham.phantom.drawing", "ham.phantom.radiograph")
 RESULTS = ("ham.protocol", "ham.reporting.results", "ham.scoring.decision_names", "ham.scoring.metric_rows")
-SHARES = (*RESULTS, "ham.model.metrics", "ham.reporting.numbers", "ham.reporting.published")
+SHARES = (
+    *RESULTS,
+    "ham.model.metrics",
+    "ham.reporting.numbers",
+    "ham.reporting.published",
+    "ham.reporting.summaries",
+)
 TABLES = (
     *SHARES,
     "ham.reporting.cells",
@@ -118,8 +124,10 @@ DECIDING: dict[str, tuple[str, ...]] = {
         *RESULTS,
         "ham.reporting.differences",
         "ham.reporting.forest",
+        "ham.model.metrics",
         "ham.reporting.numbers",
         "ham.reporting.style",
+        "ham.reporting.summaries",
     ),
     "subgroups_figure": (*TABLES, "ham.reporting.style", "ham.reporting.subgroups_figure"),
     "gallery": (

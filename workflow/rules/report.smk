@@ -22,6 +22,7 @@ rule table:
         ),
         cuts="results/{dataset}/tables/cuts/{experiment}.csv",
         subgroups="results/{dataset}/tables/subgroups/{experiment}.csv",
+        seeds="results/{dataset}/tables/seeds/{experiment}.csv",
     log:
         "results/{dataset}/logs/table/{experiment}.log",
     conda:
@@ -189,6 +190,7 @@ use rule table as ablation_table with:
         differences="results/{dataset}/tables/ablations/differences/{experiment}.csv",
         cuts="results/{dataset}/tables/ablations/cuts/{experiment}.csv",
         subgroups="results/{dataset}/tables/ablations/subgroups/{experiment}.csv",
+        seeds="results/{dataset}/tables/ablations/seeds/{experiment}.csv",
     log:
         "results/{dataset}/logs/table/ablations/{experiment}.log",
     params:
@@ -304,6 +306,7 @@ rule tables:
         products("differences"),
         products("cuts"),
         products("subgroups"),
+        products("seeds"),
         products("leakage"),
     message:
         f"Tables are in results/{CONFIG.dataset}/tables"

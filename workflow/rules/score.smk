@@ -26,6 +26,7 @@ rule score:
     params:
         settings=CONFIG.scoring.plain(),
         lists=lists("test", "test_boxes", "train_boxes", "validation"),
+        seed=lambda wildcards: CONFIG.seed_of(wildcards.experiment, wildcards.variant),
         plan=lambda wildcards: result_plan(CONFIG, wildcards.experiment, wildcards.variant, wildcards.split),
         code=digest("score"),
     message:

@@ -11,7 +11,7 @@ if __name__ == "__main__":
 
         given = snakemake.input
         score(
-            {**dict(snakemake.wildcards.items()), "plan": snakemake.params.plan},
+            {**dict(snakemake.wildcards.items()), **snakemake.params.seed, "plan": snakemake.params.plan},
             Path(given.dataset).parent,
             ScoredFiles(Path(given.model), Path(given.predictions), Path(given.maps), Path(given.validation)),
             ScoredLists(**snakemake.params.lists),
