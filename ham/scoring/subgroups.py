@@ -41,7 +41,7 @@ def subgroup_rows(
     """
     out = []
     for (group, images), (_, own) in zip(split_groups(truth, joined), split_groups(truth, pairs), strict=True):
-        rows = classification.metric_rows(images, truth.findings, settings, resampling)
+        rows = classification.metric_rows(images, truth.findings, settings, resampling, classification.AUC_ALONE)
         if points is not None:
             rows += operating_points.metric_rows(images, truth.findings, points, resampling)
         if truth.pairs:
