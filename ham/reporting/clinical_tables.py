@@ -118,7 +118,7 @@ def _subgroup(
 
     scores = [(number_text(number.value), number.interval) for number in found]
     out = [row(value, [f"{count:,}" for count in counts], scores, "model")]
-    if differences is None:
+    if differences is None or not any(enough):
         return out
     for _, reference in differences.compared:
         less = [difference_cell(differences.number(variant, reference, number)) for number, _ in wanted]
