@@ -209,12 +209,13 @@ def _per_finding(
     for shown, level in (*((metric, level) for level in levels), (EMPTY, None)):
         wanted: list[Wanted] = [(shown, level, subject) for subject in subjects]
         block = EMPTY_MAPS if level is None else f"{METRICS[metric]} at {level:g}"
-        rows += _methods(
+        methods = _methods(
             numbers,
             lambda variant, kind, wanted=wanted, block=block: _over_splits(  # type: ignore[misc]
                 numbers, variant, wanted, kind, pooled, block
             ),
         )
+        rows += [row for row in methods if row.kind != "floor" or any(value > 0 for value in row.numbers)]
         for row in published:
             if level is not None and math.isclose(row.threshold, level):
                 tested = numbers.tested(metric, level)
@@ -227,7 +228,7 @@ def _per_finding(
     if not pooled:
         of_means: list[Wanted] = [(metric, levels[0], subject) for subject in numbers.means()]
         notes += _explain_means(numbers, [*numbers.variants, *numbers.floors], of_means)
-    caption = f"{_meaning(metric)}: {how} {ABOUT_EMPTY}"
+    caption = f"{_meaning(metric)}: {how} {ABOUT_EMPTY} Maps that never look are left out where all they reach is 0."
     return Table(title, caption, columns, rows, [*notes, *_protocol_notes(published)], main)
 
 
