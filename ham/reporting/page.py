@@ -22,6 +22,7 @@ from ham.reporting.data_sources import group_sources
 from ham.reporting.differences import read_differences
 from ham.reporting.glance import MARKS, glance_table
 from ham.reporting.image_counts import images_line
+from ham.reporting.limits import list_limits
 from ham.reporting.result_tables import build_tables
 from ham.reporting.results import (
     SplitResult,
@@ -113,6 +114,7 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
         key=read_splits[0].dataset if read_splits else Path(output).parent.name,
         glance=_shown(glance_table(groups, tables, compared, settings)),
         marks=MARKS,
+        limits=list_limits(groups, tables, files.leakage),
         resamples=_resamples(read_splits),
         seen=_shown(seen_of_the_test(files.leakage, undefined_checkpoints(read_splits))) if files.leakage else None,
         experiments=experiments,

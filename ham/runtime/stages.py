@@ -147,6 +147,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.data_sources",
         "ham.reporting.embed",
         "ham.reporting.glance",
+        "ham.reporting.limits",
         "ham.reporting.page",
         "ham.reporting.seen_in_training",
         "ham.scoring.leakage",
