@@ -116,6 +116,12 @@ class Dataset:
             self._lists[name] = tuple(read_list(path))
         return [image for image in self._lists[name] if include_missing or image not in self.missing]
 
+    def held_out(self, validation: str | None, tested: Iterable[str]) -> list[str]:
+        """Images of the list ``validation`` that are there and not ``tested``: what is chosen on them looks at no test
+        image; none where there is no such list."""
+        known = frozenset(tested)
+        return [image for image in self.listed(validation) if image not in known] if validation else []
+
     def labels(self, images: Sequence[str]) -> np.ndarray:
         """float32 [N, C]: 1, 0, or nan where unknown, for ``images`` in their order and all findings in theirs."""
         return self._labels[self._rows(images)]

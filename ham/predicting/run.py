@@ -57,9 +57,7 @@ def predict(
     training = card.model
     boxed = dataset.listed(chosen.test_boxes) if chosen.test_boxes else []
     images = list(dict.fromkeys([*dataset.listed(chosen.test), *boxed]))
-    tested = frozenset(images)
-    validation = dataset.listed(chosen.validation) if chosen.validation else []
-    held_out = [image for image in validation if image not in tested]
+    held_out = dataset.held_out(chosen.validation, images)
     seen = trained_store(card.store, chosen.store, dataset, checkpoint)
 
     def predicted(names: Sequence[str], doing: str) -> Iterator[tuple[Batch, Output]]:

@@ -181,8 +181,7 @@ def choose_points(
     """Thresholds of the validation images that are not tested; None where there is no such image."""
     if lists.validation is None or files.validation is None:
         return None
-    tested = {*truth.images, *(pair.image for pair in truth.pairs)}
-    images = [image for image in dataset.listed(lists.validation) if image not in tested]
+    images = dataset.held_out(lists.validation, [*truth.images, *(pair.image for pair in truth.pairs)])
     if not images:
         return None
     validation = Truth.of_dataset(dataset, lists.validation, None).only(images)

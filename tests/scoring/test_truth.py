@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from ham.datasets.writer import Content, write_dataset
 from ham.errors import DataError
 from ham.model.map_file import write_maps
 from ham.model.maps import RegionRule
-from ham.scoring.run import ScoredFiles, make_metrics, make_tables
+from ham.scoring.run import ScoredFiles, ScoredLists, choose_points, make_metrics, make_tables
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair, Truth, masks_of
 
@@ -121,6 +122,21 @@ def test_any_truth_is_scored_alike(tmp_path: Path) -> None:
     assert [found["t_iou", threshold, "Mass"] for threshold in (0.3, 0.4)] == [1, 0]
     known = {(row["metric"], row["finding"]): row["n_images"] for row in rows["classification"]}
     assert known["accuracy", "Mass"] == 1  # b1 is unknown
+
+
+def test_thresholds_are_chosen_on_validation_images_that_are_not_tested(dataset: Dataset, tmp_path: Path) -> None:
+    """Of the list ``test`` of c/1, a1 and b1, a1 is tested, with Mass, and b1's Mass is unknown."""
+    predicted = tmp_path / "validation-predictions.csv"
+    predicted.write_text("image,Mass,Hernia,abnormality\nc/1,0.3,0.1,0.2\nb1,0.4,0.2,0.6\n")
+    files = replace(write_predictions(tmp_path), validation=predicted)
+    truth = replace(Truth.of_dataset(dataset, "boxes", None), images=("a1",), patients=("a",))
+    lists = ScoredLists("boxes", None, None, "test")
+    points = choose_points(dataset, truth, files, lists, ScoringSettings())
+    assert points is not None
+    assert points.described()["images"] == 2
+    assert (points.described()["patients"], points.described()["patients_tested"]) == (2, 0)
+    everything = replace(truth, images=("a1", "b1", "c/1"))
+    assert choose_points(dataset, everything, files, lists, ScoringSettings()) is None
 
 
 def test_what_was_not_predicted_is_named(tmp_path: Path) -> None:
