@@ -28,6 +28,15 @@ SPLIT_FILES = (
     "curves.json",
     "resamples.npz",
 )
+# Of a variant whose maps are tested, in forms that other people's programs read
+EXCHANGED = (
+    "coco-truth.json",
+    "coco-results.json",
+    "chexlocalize-truth.json",
+    "chexlocalize-results.json",
+    "chexlocalize-points.json",
+    "chexlocalize.csv",
+)
 FIGURES = ("roc", "t-iou", "t-ior", "training", "calibration", "differences")
 
 
@@ -47,7 +56,7 @@ def files_between(config: Configuration) -> list[str]:
 
 def products(config: Configuration, kind: str) -> list[str]:
     """Files that people read of the experiments that have a split to show: tables, differences, cuts, leakage,
-    ablations, figures or gallery."""
+    ablations, figures, exchange or gallery."""
     base = f"results/{config.dataset}"
     shown = [name for name in config.experiments if config.split_folders([name], config.variants)]
     if kind == "tables":
@@ -61,6 +70,9 @@ def products(config: Configuration, kind: str) -> list[str]:
         files = [f"{base}/figures/{name}-{figure}" for name in shown for figure in FIGURES]
         return [f"{file}.{form}" for file in files for form in ("svg", "png")]
     variants = [(name, variant) for name in shown for variant in config.variants if config.splits(name, variant)]
+    if kind == "exchange":
+        tested = [(name, variant) for name, variant in variants if config.define.experiments[name].test_boxes]
+        return [f"{base}/exchange/{name}/{variant}/{file}" for name, variant in tested for file in EXCHANGED]
     return [f"{base}/gallery/{name}/{variant}.png" for name, variant in variants]
 
 
