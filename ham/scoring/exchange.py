@@ -64,7 +64,7 @@ def write_exchange(dataset_folder: Path, splits: Sequence[Path], output: Path, s
         table = chexlocalize.summarize(measured, pd.concat(scored), findings, resampling)
         table.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
     log.info("%d images, %d predicted regions", len(images), len(results))
-    if not results:
+    if images and not results:
         log.warning("no region was predicted: coco-results.json is an empty list, which pycocotools refuses to load")
 
 

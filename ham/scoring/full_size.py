@@ -63,7 +63,8 @@ def read_split(dataset: Dataset, folder: Path) -> tuple[dict[str, Any], Iterator
         raise DataError(f"{path} is not there: score this split.") from None
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is not as ham writes it ({error!r}): score this split again.") from None
-    return metrics, _read_images(dataset, folder, split, rule, dataset.listed(listed) if listed else [])
+    images = dataset.listed(listed) if listed and dataset.boxed_findings else []
+    return metrics, _read_images(dataset, folder, split, rule, images)
 
 
 def _read_images(

@@ -18,7 +18,8 @@ from scored_split import EVERY, SETTINGS, score_split
 from ham.boxes import Box, mask
 from ham.datasets.dataset import Dataset
 from ham.errors import DataError
-from ham.scoring.exchange import coco_results, coco_truth, write_exchange
+from ham.scoring.chexlocalize import segmentations
+from ham.scoring.exchange import _write_lines, coco_results, coco_truth, write_exchange
 from ham.scoring.full_size import FullSizeImage, encode, find_maximum, hull, resize
 from ham.scoring.truth import find_pairs
 
@@ -195,6 +196,24 @@ def test_an_image_that_two_splits_test_is_there_once_for_each(phantom: Path, tmp
     ]
     keys = list(json.loads((tmp_path / "out/chexlocalize-results.json").read_text()))
     assert keys == [f"{split}/{image}" for split in ("seen", "again") for image in listed]
+
+
+def test_where_no_boxes_are_tested_the_files_are_whole_and_empty(phantom: Path, tmp_path: Path) -> None:
+    split = score_split(tmp_path / "phantom/e/ham/fold1", phantom, "Main/fold1/test_0_0.2", None)
+    write_exchange(phantom, [split], tmp_path / "out", EVERY)
+    truth, results, *others = (json.loads((tmp_path / "out" / name).read_text()) for name in NAMES[:-1])
+    assert (truth["images"], truth["annotations"], results, others) == ([], [], [], [{}, {}, {}])
+    assert pd.read_csv(tmp_path / "out/chexlocalize.csv")["value"].isna().all()
+
+
+def test_names_with_any_letters_come_back_as_they_were(tmp_path: Path) -> None:
+    finding, name = 'Größe "50 %" <&$#_\\>', "Ordner/Bild \u2028 1.png"
+    image = image_of(name, {finding: [[1, 2, 3, 4]]}, {finding: (0.5, [1, 2, 3, 4])}, {finding: (0, 0)})
+    _write_lines(tmp_path / "truth.json", coco_truth([image], (finding,), {}))
+    _write_lines(tmp_path / "masks.json", segmentations([image], (finding,), [image.drawn]))
+    read = json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))
+    assert (read["images"][0]["file_name"], read["categories"][0]["name"]) == (name, finding)
+    assert list(json.loads((tmp_path / "masks.json").read_text(encoding="utf-8"))[name])[-1] == finding
 
 
 def test_what_was_not_scored_is_one_sentence(phantom: Path, tmp_path: Path) -> None:

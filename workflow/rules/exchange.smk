@@ -26,6 +26,7 @@ rule exchange_files:
 
 rule exchange:
     input:
+        BETWEEN,
         products("exchange"),
     message:
         f"COCO's and CheXlocalize's files are in results/{CONFIG.dataset}/exchange"
