@@ -12,13 +12,12 @@ from ham.training.overview import read_trainings
 
 from .conftest import Checkout
 
-TRAININGS = {"train": 2, "predict": 2, "score": 2}
+TRAININGS = {"train": 2, "predict": 2, "score": 2, "exchange_files": 1}
 REPORTS = {
     "table": 1,
     "differences_figure": 1,
     "experiment_figures": 1,
     "experiment_gallery": 1,
-    "exchange_files": 1,
     "report_page": 1,
 }
 
