@@ -141,14 +141,17 @@ def test_what_counts_in_miou_in_its_other_reading_and_in_the_hit_rate() -> None:
     }
     hits = table[(table["metric"] == "hit_rate") & (table["finding"] == "Nodule")].iloc[0]
     assert (hits["low"], hits["high"]) == (0.0, 1.0)  # of two images, either may be drawn alone
+    mean = table[(table["metric"] == "hit_rate") & (table["scope"] == "mean")].iloc[0]
+    assert 0.5 < mean["low"] < 0.75 < mean["high"] == 1.0  # where a is drawn at all, Mass is hit and Nodule once
     assert len(set(zip(table["metric"], table["counted"], strict=True))) == table["counted"].nunique() == 4
     truth = segmentations(images, findings, [image.drawn for image in images])
     assert [run_lengths.area(truth["b"][name]) for name in ("Nodule", "Mass", "Edema")] == [100, 0, 0]
     assert points(images[:1], findings) == {"a": {"Nodule": [[49, 39]], "Mass": [[79, 69]]}}
 
 
-def test_a_finding_that_nobody_drew_has_no_number() -> None:
-    images = [image_of("a", {}, {"Mass": (0.5, [])}, {"Mass": (0, 0)})]
+@pytest.mark.parametrize("drawn", [{}, {"Mass": [[10.2, 10.2, 0.5, 0.5]]}], ids=["nothing", "a box of no pixel"])
+def test_a_finding_that_nobody_drew_has_no_number(drawn: dict[str, list[list[float]]]) -> None:
+    images = [image_of("a", drawn, {"Mass": (0.5, [])}, {"Mass": (0, 0)})]
     resampling = Resampling.of_strata({"fold1/a": ""}, 100, 0)
     scored = pd.DataFrame([], columns=["split", "patient", "finding", "mean_iou"])
     table = summarize(measure(images, ("Mass",)), scored, ("Mass",), resampling)

@@ -14,6 +14,7 @@ from pycocotools import mask as run_lengths
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from scored_split import EVERY, SETTINGS, score_split
+from small_own import A1, A2, Own
 
 from ham.boxes import Box, mask
 from ham.datasets.dataset import Dataset
@@ -84,7 +85,7 @@ def test_pycocotools_finds_the_average_precision_that_a_hand_finds(tmp_path: Pat
 
 
 def test_boxes_stand_as_they_were_drawn() -> None:
-    drawn = [[10.3, 20.1, 30.7, 40.2], [0, 0, 5, 5]]  # 10.3 + 30.7 - 10.3 is not 30.7
+    drawn = [[10.1, 20.1, 30.7, 40.2], [0, 0, 5, 5]]  # 10.1 + 30.7 - 10.1 is not 30.7
     found = coco_truth([image_of("p/a.png", {"Nodule": drawn}, {})], ("Mass", "Nodule"), {"description": "x"})
     assert found["images"] == [{"id": 1, "file_name": "p/a.png", "width": 200, "height": 100, "split": "fold1"}]
     assert found["categories"] == [{"id": 1, "name": "Mass"}, {"id": 2, "name": "Nodule"}]
@@ -110,6 +111,8 @@ def test_the_maximum_is_a_column_and_a_row_of_the_file() -> None:
     """Resized with corners not aligned, two cells become .., 1/4, 3/4, 1 in four pixels: the edge is the maximum."""
     raw = np.array([[0, 1], [0, 0]], dtype=np.float32)
     assert find_maximum(raw, width=4, height=8) == (3, 0)
+    # the third of four cells is 1: pixels 4 and 5 of eight have 3/4; with corners aligned pixel 5 alone had the most
+    assert find_maximum(np.array([[0, 0, 1, 0]], np.float32), width=8, height=2) == (4, 0)
     assert find_maximum(np.zeros((3, 3), np.float32), width=4, height=8) == (0, 0)
 
 
@@ -175,6 +178,21 @@ def test_the_region_exchanged_is_the_region_scored(exchanged: tuple[Path, list[P
         ys, xs = np.nonzero(full)
         assert one["bbox"] == [xs.min(), ys.min(), xs.max() + 1 - xs.min(), ys.max() + 1 - ys.min()]
         assert one["score"] == pytest.approx(row.score)
+
+
+def test_every_image_has_its_own_size(tmp_path: Path) -> None:
+    """60 x 40 with boxes at 10.1, 5 to 30.3, 35 and 0, 0 to 5, 5; 40 x 60 with none; ids with folders."""
+    Own(tmp_path).build()
+    split = score_split(tmp_path / "own/e/ham/all", tmp_path / "datasets/Own", "Main/train", "Main/train")
+    write_exchange(tmp_path / "datasets/Own", [split], tmp_path / "out", EVERY)
+    truth, results, masks, regions = (json.loads((tmp_path / "out" / name).read_text()) for name in NAMES[:4])
+    assert [(one["file_name"], one["width"], one["height"]) for one in truth["images"]] == [(A1, 60, 40), (A2, 40, 60)]
+    assert [one["bbox"] for one in truth["annotations"]] == [[10.1, 5, 20.2, 30], [0, 0, 5, 5]]
+    assert [one["segmentation"]["size"] for one in results] == [[40, 60], [60, 40]]
+    expected = np.zeros((40, 60), dtype=np.uint8)
+    expected[5:35, 10:30] = expected[:5, :5] = 1
+    np.testing.assert_array_equal(run_lengths.decode(masks[A1]["Mass"]), expected)
+    assert [run_lengths.decode(regions[name]["Mass"]).shape for name in (A1, A2)] == [(40, 60), (60, 40)]
 
 
 def test_the_same_results_give_the_same_bytes(exchanged: tuple[Path, list[Path], Path], tmp_path: Path) -> None:
