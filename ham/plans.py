@@ -30,6 +30,15 @@ SPLIT_FILES = (
     "resamples.npz",
 )
 FIGURES = ("roc", "t-iou", "t-ior", "training", "calibration", "differences", "subgroups")
+# Of a variant whose maps are tested, in forms that other people's programs read
+EXCHANGED = (
+    "coco-truth.json",
+    "coco-results.json",
+    "chexlocalize-truth.json",
+    "chexlocalize-results.json",
+    "chexlocalize-points.json",
+    "chexlocalize.csv",
+)
 
 
 def files_of_splits(config: Configuration, file: str, experiments: Sequence[str], variants: Sequence[str]) -> list[str]:
@@ -48,7 +57,7 @@ def files_between(config: Configuration) -> list[str]:
 
 def products(config: Configuration, kind: str) -> list[str]:
     """Files that people read of the experiments that have a split to show: tables, differences, cuts, subgroups,
-    seeds, leakage, ablations, figures or gallery."""
+    seeds, leakage, ablations, figures, exchange or gallery."""
     base = f"results/{config.dataset}"
     shown = [name for name in config.experiments if config.split_folders([name], config.variants)]
     if kind == "tables":
@@ -63,6 +72,9 @@ def products(config: Configuration, kind: str) -> list[str]:
         return [f"{file}.{form}" for file in files for form in ("svg", "png")]
     first = [variant for variant in config.variants if base_variant(variant) == variant]  # of a variant's seeds
     variants = [(name, variant) for name in shown for variant in first if config.splits(name, variant)]
+    if kind == "exchange":
+        tested = [(name, variant) for name, variant in variants if config.define.experiments[name].test_boxes]
+        return [f"{base}/exchange/{name}/{variant}/{file}" for name, variant in tested for file in EXCHANGED]
     return [f"{base}/gallery/{name}/{variant}.png" for name, variant in variants]
 
 

@@ -26,6 +26,7 @@ ENTRY = {
     "import_weights": "ham.model.published_weights",
     "predict": "ham.predicting.run",
     "score": "ham.scoring.run",
+    "exchange": "ham.scoring.exchange",
     "leakage": "ham.scoring.leakage",
     "table": "ham.reporting.tables",
     "figures": "ham.reporting.calibration_figure",

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from metrics_schema import check_all
 from PIL import Image, ImageColor
+from pycocotools import mask as run_lengths
 
 from ham.datasets.dataset import Dataset
 from ham.model.overlays import BOX_COLOUR
@@ -50,7 +52,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     checkout = copy_of_workflow(tmp_path_factory.mktemp("chexpert") / "checkout")
     (checkout.folder / "small.yaml").write_text(SMALL)
     checkout.config = ["--configfile", "config/chexpert.yaml", "small.yaml"]
-    checkout.run("report", f"{VALID}/metrics.json")
+    checkout.run("report", "exchange", f"{VALID}/metrics.json")
     return checkout
 
 
@@ -122,6 +124,10 @@ def test_truth_masks_are_the_corners_scaled_along_each_axis(
         assert int(row["true_area"]) == areas[row["image"], row["finding"]]
 
 
+def test_every_metrics_json_is_as_its_schema_describes_it(finished: Checkout) -> None:
+    assert check_all(finished.work / RESULTS) == 3
+
+
 def test_boxes_in_the_gallery_sit_where_they_were_drawn(
     finished: Checkout, dataset: Dataset, corners: dict[tuple[str, str], list[list[int]]]
 ) -> None:
@@ -147,6 +153,30 @@ def test_boxes_in_the_gallery_sit_where_they_were_drawn(
                 starts = [y for y in range(len(strip) - SIDE) if np.array_equal(strip[y : y + SIDE], panel)]
                 assert len(starts) == 1, example.image
     assert seen == {True, False}
+
+
+def test_chexlocalizes_form_has_the_boxes_under_its_own_keys(
+    finished: Checkout, dataset: Dataset, corners: dict[tuple[str, str], list[list[int]]]
+) -> None:
+    folder = finished.work / RESULTS / "exchange/localization-5fold-by-patient/ham"
+    truth, predicted = (json.loads((folder / f"chexlocalize-{name}.json").read_text()) for name in ("truth", "results"))
+    images = [image for fold in ("fold1", "fold2") for image in dataset.listed(f"bbox/by-patient/{fold}/test")]
+    keys = {image: "_".join(Path(image).with_suffix("").parts[1:]) for image in images}
+    assert list(truth) == list(predicted) == list(keys.values())
+    assert all(key.startswith("patient") and key.endswith(("_frontal", "_lateral")) for key in keys.values())
+    seen = 0
+    for (image, finding), given in corners.items():
+        if image not in keys:
+            continue
+        with Image.open(dataset.folder / ".drawn" / image) as opened:
+            expected = np.zeros((opened.height, opened.width), dtype=bool)
+        for x0, y0, x1, y1 in given:
+            expected[y0:y1, x0:x1] = True
+        task = finding.replace("_", " ")
+        np.testing.assert_array_equal(run_lengths.decode(truth[keys[image]][task]), expected)
+        assert run_lengths.decode(predicted[keys[image]][task]).shape == expected.shape
+        seen += expected.shape[0] != expected.shape[1]
+    assert seen > 10
 
 
 def test_a_users_folder_is_watched_and_may_be_away(finished: Checkout, dataset: Dataset, tmp_path: Path) -> None:

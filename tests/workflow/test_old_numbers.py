@@ -91,6 +91,7 @@ def test_a_deleted_file_of_a_split_is_restored(finished: Checkout, name: str) ->
         "results/phantom/tables/subgroups/localization-5fold.csv",
         "results/phantom/figures/localization-5fold-differences.png",
         "results/phantom/figures/localization-5fold-calibration.svg",
+        "results/phantom/exchange/localization-5fold/ham/chexlocalize.csv",
     ],
 )  # fmt: skip
 def test_a_deleted_file_beside_the_splits_is_restored(finished: Checkout, name: str) -> None:

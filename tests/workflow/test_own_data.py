@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from metrics_schema import check_all
 from PIL import Image
 
 from ham.datasets.dataset import Dataset
@@ -111,6 +112,7 @@ def test_the_data_set_is_what_was_drawn(finished: Checkout, drawn: Path) -> None
         assert [float(row[name]) for name in "xywh"] in written[row["image"]][row["finding"]]
     tested = json.loads((finished.work / "results/mine/given-split/ham/given/metrics.json").read_text())
     assert tested["counts"]["images"] == len(dataset.listed("Main/test")) == 10
+    assert check_all(finished.work / "results/mine") > 0
 
 
 def test_a_changed_table_is_converted_again_and_nothing_else_is_made(finished: Checkout, drawn: Path) -> None:

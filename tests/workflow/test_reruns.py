@@ -6,11 +6,13 @@ import json
 import os
 import re
 
+from metrics_schema import check_all
+
 from ham.training.overview import read_trainings
 
 from .conftest import Checkout
 
-TRAININGS = {"train": 2, "predict": 2, "score": 2}
+TRAININGS = {"train": 2, "predict": 2, "score": 2, "exchange_files": 1}
 REPORTS = {
     "table": 1,
     "differences_figure": 1,
@@ -30,6 +32,7 @@ def test_a_finished_run_has_everything_and_nothing_to_do(finished: Checkout) -> 
         "tables/leakage/localization-5fold.csv",
         "figures/localization-5fold-t-iou.svg",
         "gallery/localization-5fold/ham.png",
+        "exchange/localization-5fold/ham/coco-results.json",
         "localization-5fold/ham/fold2/maps.npz",
     ):
         assert (results / name).stat().st_size > 0
@@ -141,6 +144,10 @@ def test_metrics_hold_the_numbers_of_their_files(finished: Checkout) -> None:
     assert set(metrics["floors"]) == {"location-prior", "random-map", "whole-image"}
     assert {row["group"] for row in metrics["subgroups"]} <= {"view=AP", "view=PA"}
     assert os.sep + "tmp" not in json.dumps(metrics)
+
+
+def test_every_metrics_json_is_as_its_schema_describes_it(finished: Checkout) -> None:
+    assert check_all(finished.folder / "results") == 2
 
 
 def test_snakemakes_own_report_is_made(finished: Checkout) -> None:

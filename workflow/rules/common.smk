@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT))
 from ham import config as configuration
 from ham import dataset_fit, plans, precedence
 from ham.errors import HamError
-from ham.plans import CHECKPOINTS, FIGURES, result_plan, result_plans, training_plan
+from ham.plans import CHECKPOINTS, EXCHANGED, FIGURES, result_plan, result_plans, training_plan
 from ham.runtime.failures import tell_last
 from ham.runtime.file_digests import FileDigests
 from ham.runtime.provenance import files_digest
@@ -171,7 +171,7 @@ def of_variant(*files):
 
 
 def products(kind):
-    """Tables, leakage audits, figures or galleries of the experiments that have a split to show."""
+    """Tables, leakage audits, figures, exchange or galleries of the experiments that have a split to show."""
     return plans.products(CONFIG, kind)
 
 
