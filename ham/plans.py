@@ -75,7 +75,7 @@ def products(config: Configuration, kind: str) -> list[str]:
     if kind == "exchange":
         tested = [(name, variant) for name, variant in variants if config.define.experiments[name].test_boxes]
         return [f"{base}/exchange/{name}/{variant}/{file}" for name, variant in tested for file in EXCHANGED]
-    return [f"{base}/gallery/{name}/{variant}.png" for name, variant in variants]
+    return [f"{base}/gallery/{name}/{variant}{file}" for name, variant in variants for file in (".png", "/index.html")]
 
 
 def training_plan(config: Configuration, experiment: str, variant: str, split: str) -> str:

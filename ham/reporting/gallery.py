@@ -192,14 +192,18 @@ def panels(dataset: Dataset, example: Example) -> list[Image.Image]:
 def _with_region(base: np.ndarray, region: np.ndarray) -> np.ndarray:
     """The region tinted, its edge drawn; [h, w, 3] in 0..255."""
     colour = np.array(ImageColor.getrgb(REGION_COLOUR), dtype=np.float64)
+    tinted = np.where(region[:, :, None], base * 0.72 + colour * 0.28, base)
+    return np.where(edge_of(region)[:, :, None], colour, tinted)
+
+
+def edge_of(region: np.ndarray) -> np.ndarray:
+    """The pixels of a region, bool [h, w], that have a neighbour outside it or lie at the image's edge."""
     inner = region.copy()
     for axis in (0, 1):
         for shift in (-1, 1):
             inner &= np.roll(region, shift, axis)
     inner[[0, -1], :] = inner[:, [0, -1]] = False
-    edge = region & ~inner
-    tinted = np.where(region[:, :, None], base * 0.72 + colour * 0.28, base)
-    return np.where(edge[:, :, None], colour, tinted)
+    return region & ~inner
 
 
 def _on_square(thumbnail: Image.Image) -> Image.Image:

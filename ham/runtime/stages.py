@@ -152,6 +152,16 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.gallery",
         "ham.reporting.style",
     ),
+    "gallery_page": (
+        *IMAGES,
+        *RESULTS,
+        "ham.datasets.dataset",
+        "ham.model.maps",
+        "ham.model.overlays",
+        "ham.reporting.gallery",
+        "ham.reporting.gallery_page",
+        "ham.reporting.style",
+    ),
     "report_page": (
         *TABLES,
         "ham.boxes",

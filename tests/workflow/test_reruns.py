@@ -19,6 +19,7 @@ REPORTS = {
     "subgroups_figure": 1,
     "experiment_figures": 1,
     "experiment_gallery": 1,
+    "gallery_page": 1,
     "report_page": 1,
 }
 

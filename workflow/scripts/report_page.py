@@ -18,7 +18,7 @@ if __name__ == "__main__":
                 [Path(path).parent for path in given.metrics],
                 [Path(path) for path in given.tables if path.endswith(".csv")],
                 [Path(path) for path in given.figures if path.endswith(".svg")],
-                [Path(path) for path in given.galleries],
+                [Path(path) for path in given.galleries if path.endswith(".png")],
                 [Path(path) for path in given.leakage],
                 [Path(path) for path in given.differences],
                 [Path(path) for path in given.cuts],

@@ -1,0 +1,14 @@
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.runtime.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake, "gallery_page"):
+        from ham.reporting.gallery_page import write_gallery_page
+        from ham.reporting.results import refuse_other_plans
+
+        refuse_other_plans(snakemake.params.plans)
+        splits = [Path(path).parent for path in snakemake.input if path.endswith("metrics.json")]
+        write_gallery_page(Path(snakemake.input.dataset).parent, splits, Path(snakemake.output.page))
