@@ -106,6 +106,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.datasets.list_counts",
         "ham.scoring.calibration",
         "ham.scoring.classification",
+        "ham.scoring.curves",
         "ham.scoring.cuts",
         "ham.scoring.decision_names",
         "ham.scoring.floors",

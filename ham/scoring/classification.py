@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_curve
+from sklearn.metrics import average_precision_score
 
 from ham.model.metrics import accuracy, any_present, auc, mean_defined, mean_published
 from ham.scoring import calibration
@@ -17,9 +17,8 @@ from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, defined, metric_
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Truth
 
-NAMES = ("auc", "accuracy", "majority_rate", "brier", "calibration_error")
+NAMES = ("auc", "average_precision", "accuracy", "majority_rate", "brier", "calibration_error")
 AUC_ALONE = ("auc",)
-POINTS = 200  # of a stored ROC curve
 
 
 def join_labels(truth: Truth, predictions: pd.DataFrame) -> pd.DataFrame:
@@ -45,8 +44,8 @@ def metric_rows(
     resampling: Resampling | None = None,
     names: Sequence[str] = NAMES,
 ) -> list[dict[str, Any]]:
-    """AUC, accuracy, majority rate, Brier score and calibration error of every finding and of abnormality, and their
-    means, as rows of metrics.json; of these what ``names`` says.
+    """AUC, average precision, accuracy, majority rate, Brier score and calibration error of every finding and of
+    abnormality, and their means, as rows of metrics.json; of these what ``names`` says.
 
     All are over the images whose label is known. Where these have one class only, none of them is defined: an
     accuracy of 1 would say nothing. ``majority_rate`` is the accuracy of always giving the more frequent answer.
@@ -65,6 +64,7 @@ def metric_rows(
         right = accuracy(labels, scores, settings.probability)
         found = {
             "auc": auc(labels, scores),
+            "average_precision": math.nan if reason else _average_precision(labels, scores),
             "accuracy": math.nan if reason else right,
             "majority_rate": math.nan if reason else max(positive, known - positive) / known,
             **_calibration(labels, scores, reason),
@@ -123,10 +123,16 @@ def _resampled(
     shares = resampling.shares(places, np.column_stack([(scores > level) == (labels == 1), labels == 1]))
     return {
         "auc": resampling.auc(places, labels, scores),
+        "average_precision": resampling.average_precision(places, labels, scores),
         "accuracy": shares[:, 0],
         "majority_rate": np.maximum(shares[:, 1], 1 - shares[:, 1]),
         **calibration.resampled(places, labels, scores, resampling),
     }
+
+
+def _average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
+    known = ~np.isnan(labels)
+    return float(average_precision_score(labels[known], scores[known]))
 
 
 def _calibration(labels: np.ndarray, scores: np.ndarray, reason: str) -> dict[str, float]:
@@ -156,19 +162,3 @@ def _explain_undefined(positive: int, known: int) -> str:
     if positive == 0:
         return "no image has it"
     return "every image has it" if positive == known else ""
-
-
-def curves(table: pd.DataFrame, findings: tuple[str, ...]) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """``roc`` at no more than POINTS points and ``reliability``, of every finding and of abnormality that has images of
-    both classes."""
-    out: dict[str, dict[str, dict[str, list[float]]]] = {"roc": {}, "reliability": {}}
-    for finding in (*findings, "abnormality"):
-        labels, scores = table[f"label_{finding}"].to_numpy(float), table[f"probability_{finding}"].to_numpy(float)
-        known = ~np.isnan(labels)
-        if not 0 < labels[known].sum() < known.sum():
-            continue
-        false, true, _ = roc_curve(labels[known], scores[known])
-        kept = np.unique(np.linspace(0, len(false) - 1, min(POINTS, len(false))).round().astype(int))
-        out["roc"][finding] = {"fpr": false[kept].round(6).tolist(), "tpr": true[kept].round(6).tolist()}
-        out["reliability"][finding] = calibration.reliability(labels[known], scores[known])
-    return out

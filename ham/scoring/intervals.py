@@ -98,6 +98,23 @@ class Resampling:
             out.append(ratio(halves, 2 * of_positives.sum(axis=1) * counted[:, -1]))
         return np.concatenate(out) if out else np.zeros(0)
 
+    def average_precision(self, places: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+        """Average precision [B] of known ``labels`` [N] of 1 and 0: the sum over the scores, from the highest down, of
+        the precision from there on times the gain in recall; nan where nothing drawn is positive."""
+        order = np.argsort(-scores, kind="stable")
+        ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # of runs of equal scores
+        positive, of_patients = labels[order] == 1, places[order]
+        step = max(AT_ONCE // max(len(scores), 1), 1)
+        out = []
+        for start in range(0, len(self), step):
+            weights = self.weights[start : start + step][:, of_patients]
+            called = weights.cumsum(axis=1, dtype=np.int32)[:, ends]
+            found = (weights * positive).cumsum(axis=1, dtype=np.int32)[:, ends]
+            gained = np.diff(found, axis=1, prepend=np.int32(0))
+            precision = np.divide(found, called, out=np.zeros(found.shape), where=called != 0)
+            out.append(ratio((precision * gained).sum(axis=1), found[:, -1]))
+        return np.concatenate(out) if out else np.zeros(0)
+
 
 def strata_of(truth: Truth) -> dict[str, str]:
     """Of each patient of ``truth`` the rarest of what its images have, by the number of patients who have it: a finding

@@ -22,6 +22,7 @@ from ham.model.maps import RegionRule
 from ham.model.metrics import Overlap
 from ham.runtime.files import sha256, write_json, written
 from ham.scoring import classification, cuts, floors, localization, operating_points
+from ham.scoring.curves import curves as make_curves
 from ham.scoring.decision_names import NO_VALIDATION
 from ham.scoring.intervals import Resampling
 from ham.scoring.operating_points import OperatingPoints
@@ -110,7 +111,7 @@ def score(
     }
     for field in fields(tables):
         _write_table(output / f"{field.name}.csv", getattr(tables, field.name))
-    write_json(output / "curves.json", classification.curves(tables.classification, truth.findings))
+    write_json(output / "curves.json", make_curves(tables.classification, truth.findings, resampling))
     _write_arrays(output / "resamples.npz", samples)
     write_json(output / "metrics.json", metrics)
     log.info("%d images and %d pairs scored", len(truth.images), len(truth.pairs))
