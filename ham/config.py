@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from ham.datasets.description import find_repeated, refuse
 from ham.datasets.settings import DataSettings
 from ham.errors import SettingsError
+from ham.packaging.settings import RestoreSettings
 from ham.precedence import merged, read_map
 from ham.predicting.settings import PredictionSettings
 from ham.protocol import CERTAINTY
@@ -81,6 +82,7 @@ class Configuration(Settings):
     dataset: str = Field(description="a description in config/datasets/, without .yaml; or the path of one's own, with")
     experiments: Names = Field(description="what to run")
     variants: Names = Field(description="ways of training to run, in the order of the tables")
+    restore: RestoreSettings | None = Field(None, description="a package to take in place of training; null: train")
     data: DataSettings = DataSettings()
     refinement: RefinementSettings = RefinementSettings()
     training: dict[str, Any] = Field(default_factory=dict)

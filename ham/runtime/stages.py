@@ -126,6 +126,12 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.gallery",
         "ham.reporting.style",
     ),
+    "package": (
+        "ham.packaging.archive",
+        "ham.packaging.contents",
+        "ham.packaging.crate",
+        "ham.packaging.readme",
+    ),
     "report_page": (
         *TABLES,
         "ham.boxes",
@@ -160,6 +166,8 @@ SILENT = frozenset(
         "ham.model.map_file",
         "ham.model.state_dicts",
         "ham.model.weights",
+        "ham.packaging.manifest",
+        "ham.packaging.restored",
         "ham.predicting.settings",
         "ham.refinement.settings",
         "ham.reporting.settings",

@@ -31,6 +31,7 @@ ENTRY = {
     "figures": "ham.reporting.calibration_figure",
     "differences_figure": "ham.reporting.forest",
     "gallery": "ham.reporting.gallery",
+    "package": "ham.packaging.archive",
     "report_page": "ham.reporting.page",
 }
 ALL = sorted({module for declared in stages.DECIDING.values() for module in declared})
