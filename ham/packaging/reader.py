@@ -65,6 +65,8 @@ class _Zip(Package):
                 raise DataError(f"{path}: {entry.filename!r} is a link or device: this is no package of ham.")
             if entry.flag_bits & 1:
                 raise DataError(f"{path}: {entry.filename!r} is encrypted: this is no package of ham.")
+        if SUMS not in archive.namelist():  # of half a package, the last array's file may be taken for the archive
+            raise DataError(f"{path} holds no {SUMS}: it is no package of ham, or part of one: fetch it again.")
         _refuse_names(path, [entry.orig_filename for entry in entries])
         self.sizes = {entry.filename: entry.file_size for entry in entries}
         _refuse_sizes(path, self.sizes)
@@ -117,8 +119,6 @@ def verify(package: Package, wanted: Mapping[str, Path]) -> dict[str, str]:
 
     Gives name to SHA-256. DataError where a file is damaged, lacking, listed nowhere, or ``wanted`` and not there.
     """
-    if SUMS not in package.sizes:
-        raise DataError(f"{package.path} holds no {SUMS}: it is no package of ham.")
     with _readable(package, SUMS) as file:
         sums = parse_sums(file.read(LARGEST_SUMS + 1), package.path)
     if unlisted := sorted(set(package.sizes) - set(sums) - {SUMS}):

@@ -198,9 +198,7 @@ BETWEEN = [*DATASET_FILES, *plans.files_between(CONFIG)] if CONFIG.restore is No
 # Of a cluster, the machine where Snakemake runs is the one that reaches the network.
 localrules:
     fetch_archive,
-    fetch_package,
     fetch_tables,
-    fetch_weights,
 
 
 wildcard_constraints:

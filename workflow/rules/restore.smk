@@ -4,6 +4,9 @@
 # Fetched and restored files carry no digest of their source: they are verified by checksum.
 if CONFIG.restore.address:
 
+    localrules:
+        fetch_package,
+
     rule fetch_package:
         output:
             PACKAGE,
