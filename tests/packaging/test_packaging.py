@@ -69,6 +69,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         metrics |= {"plan": f"{number:016}", "digests": {"data": info["digests"]}}
         Path(folder, "metrics.json").write_text(json.dumps(metrics))
         write_weights(Path(folder, "model.safetensors"))
+        Path(folder, "checkpoints").mkdir()
+        write_weights(Path(folder, "checkpoints/last.safetensors"))
     write_tables([Path(folder) for folder in FOLDS], Path(f"{BASE}/tables/localization-5fold.csv"), ReportingSettings())
     for name in ("report.html", "gallery/localization-5fold/ham.png", "refined.npz"):
         Path(BASE, name).parent.mkdir(parents=True, exist_ok=True)
