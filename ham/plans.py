@@ -58,10 +58,30 @@ def list_files(config: Configuration, dataset: Description) -> list[str]:
 
 
 def packaged_dataset_files(config: Configuration, dataset: Description) -> list[str]:
-    """What a package has of the data set, below its folder: what is read beside results, where it may be passed on."""
-    if not dataset.redistributable:
-        return ["dataset.json"]
-    return ["dataset.json", "images.csv", "missing.csv", "Annotations/BBoxes.json", *list_files(config, dataset)]
+    """What a package has of the data set: what is read beside results, where it may be passed on."""
+    names = ["dataset.json"]
+    if dataset.redistributable:
+        names += ["images.csv", "missing.csv", "Annotations/BBoxes.json", *list_files(config, dataset)]
+    return [f"datasets/{dataset.name}/{name}" for name in names]
+
+
+def package_request(config: Configuration, dataset: Description, shipped: bool) -> dict[str, Any]:
+    """Plain values of :class:`ham.packaging.contents.PackageRequest`, without its files; ``shipped``: the description
+    of the data set comes with ham."""
+    made_with = result_settings(config)
+    planned = result_plans(config, config.experiments, config.variants)
+    return {
+        "key": config.dataset,
+        "name": dataset.name,
+        "dataset_files": tuple(packaged_dataset_files(config, dataset)),
+        "redistributable": dataset.redistributable,
+        "splits": {folder: {"plan": plan, "settings": made_with[folder]} for folder, plan in planned.items()},
+        "data": data_settings(config, dataset),
+        "configuration": config.plain(),
+        "description": None if shipped else dataset.plain() | {"redistributable": dataset.redistributable},
+        "licence": dataset.licence,
+        "attribution": dataset.attribution,
+    }
 
 
 def package_file(config: Configuration) -> str:
@@ -79,7 +99,7 @@ def restored_files(config: Configuration, dataset: Description) -> dict[str, str
     runs = (config.experiments, config.variants)
     files = {path: path for file in (*SPLIT_FILES, CARD) for path in files_of_splits(config, file, *runs)}
     for name in packaged_dataset_files(config, dataset):
-        files[f"results/{config.dataset}/{DATASET_FOLDER}/{name}"] = f"datasets/{dataset.name}/{name}"
+        files[name.replace(f"datasets/{dataset.name}", f"results/{config.dataset}/{DATASET_FOLDER}", 1)] = name
     return files if dataset.redistributable else files | {path: path for path in products(config, "leakage")}
 
 

@@ -48,7 +48,7 @@ def write_package(request: PackageRequest, output: Path) -> None:
 
 def _write_zip(files: Mapping[str, Path | bytes], output: Path) -> None:
     with zipfile.ZipFile(output, "w") as archive:
-        for name, content in files.items():
+        for name, content in sorted(files.items()):
             info = zipfile.ZipInfo(name, TIME)
             info.create_system, info.external_attr = 3, REGULAR
             info.compress_type = zipfile.ZIP_STORED if name.endswith(PACKED) else zipfile.ZIP_DEFLATED

@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from ham.datasets.acquire import download
+from ham.datasets.description import Description
 from ham.errors import DataError, DownloadError
 from ham.model.card import KEY, Card
 from ham.packaging import reader
@@ -170,10 +171,20 @@ def test_the_configuration_in_it_has_no_place_of_the_machine(package: Path) -> N
 
 
 def test_an_own_description_goes_in_without_its_folders(made: Path, tmp_path: Path) -> None:
-    own = {"name": "Own", "images": "/home/me/pictures", "labels": {"file": "/home/me/labels.csv", "split": None}}
-    write_package(request(description=own), tmp_path / "own.zip")
-    described = yaml.safe_load(contents(tmp_path / "own.zip")["phantom.yaml"])
-    assert described == {"name": "Own", "images": "images", "labels": {"file": "labels.csv"}}
+    keys = {"source": "table", "findings": ["Mass"], "boxed_findings": ["Mass"], "licence": "L", "attribution": "A"}
+    places = {
+        "images": "/home/me/pictures",
+        "labels": {"file": "/home/me/labels.csv"},
+        "boxes": {"file": "/home/me/boxes.json"},
+    }
+    own = Description.of({"name": "Own", **keys, **places})
+    write_package(request(description=own.plain()), tmp_path / "own.zip")
+    (tmp_path / "phantom.yaml").write_bytes(contents(tmp_path / "own.zip")["phantom.yaml"])
+    read = Description.read(tmp_path / "phantom.yaml")
+    assert (read.name, read.findings, read.licence) == (own.name, own.findings, own.licence)
+    assert read.labels is not None
+    assert read.labels.file == str(tmp_path / "labels.csv")
+    assert "/home/me" not in (tmp_path / "phantom.yaml").read_text()
     assert "/home/me" not in contents(tmp_path / "own.zip")[README].decode()
 
 

@@ -72,6 +72,7 @@ TRAINED = [
 # What audits and report read of the data set: its folder, or what a package has of it.
 TOLD = FOLDER if CONFIG.restore is None else f"results/{CONFIG.dataset}/{plans.DATASET_FOLDER}"
 RESTORED = {} if CONFIG.restore is None else plans.restored_files(CONFIG, DATASET)  # path: name in the package
+DESCRIBED = (ROOT / f"config/datasets/{CONFIG.dataset}.yaml").is_file()  # or else by a file of the user's own
 PACKAGE = plans.package_file(CONFIG)  # that is restored
 RECORD = [] if CONFIG.restore is None else f"results/{CONFIG.dataset}/restored.json"
 PICTURES = CONFIG.restore is None or Path(f"{FOLDER}/dataset.json").is_file()  # whether a gallery can be drawn
@@ -185,6 +186,13 @@ def products(kind):
     """Tables, leakage audits, figures or galleries of the experiments that have a split to show; of restored ones a
     gallery only where the data set is there."""
     return plans.products(CONFIG, kind) if PICTURES or kind != "gallery" else []
+
+
+def packed(wildcards):
+    """Input of a package beside what `all` makes: what it has of the data set."""
+    if CONFIG.restore is not None:
+        raise WorkflowError("These results were restored from a package: hand that on, it is what was published.")
+    return plans.packaged_dataset_files(CONFIG, DATASET)
 
 
 # What lies between a user's files and a report: a target that names it restores what was deleted.

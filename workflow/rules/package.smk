@@ -1,13 +1,6 @@
 # results -> one archive, ready to be published
 
 
-def packed(wildcards):
-    """Input of the package: everything that `all` makes, and the data set's lists."""
-    if CONFIG.restore is not None:
-        raise WorkflowError("These results were restored from a package: hand that on, it is what was published.")
-    return [f"{FOLDER}/{name}" for name in plans.packaged_dataset_files(CONFIG, DATASET)]
-
-
 rule package:
     input:
         rules.all.input,
@@ -23,21 +16,7 @@ rule package:
         mem_mb=memory(4000),
         runtime="2h",
     params:
-        request={
-            "key": CONFIG.dataset,
-            "name": DATASET.name,
-            "dataset_files": [f"{FOLDER}/{name}" for name in plans.packaged_dataset_files(CONFIG, DATASET)],
-            "redistributable": DATASET.redistributable,
-            "splits": {
-                folder: {"plan": plan, "settings": plans.result_settings(CONFIG)[folder]}
-                for folder, plan in result_plans(CONFIG, CONFIG.experiments, CONFIG.variants).items()
-            },
-            "data": plans.data_settings(CONFIG, DATASET),
-            "configuration": CONFIG.plain(),
-            "description": None if (ROOT / f"config/datasets/{CONFIG.dataset}.yaml").is_file() else DATASET.plain(),
-            "licence": DATASET.licence,
-            "attribution": DATASET.attribution,
-        },
+        request=lambda wildcards: plans.package_request(CONFIG, DATASET, shipped=DESCRIBED),
         code=digest("package"),
     message:
         f"Packing the results of {CONFIG.dataset}: results/{CONFIG.dataset}/package/{CONFIG.dataset}.zip"
