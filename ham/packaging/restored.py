@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from ham.errors import DataError
 from ham.packaging.manifest import RECORD, Record
 from ham.runtime.files import sha256
 
+log = logging.getLogger("ham")
+
 
 def refuse_other_than_restored(folders: Sequence[Path]) -> None:
     """DataError where a file in one of the ``folders`` of splits (results/<dataset>/<experiment>/<variant>/<split>) is
-    not the one that was restored, as restored.json has it."""
+    not the one that was restored, as restored.json has it; the log says what was restored."""
     for base in dict.fromkeys(folder.parents[2] for folder in folders):
         record = Record.read(base / RECORD)
+        log.info("results restored from %s, sha256 %s", record.source, record.sha256)
         for folder in (folder for folder in folders if folder.parents[2] == base):
             files = {path: digest for path, digest in record.files.items() if Path(path).parent == folder}
             other = [path for path, digest in files.items() if not Path(path).is_file() or sha256(path) != digest]

@@ -281,10 +281,15 @@ def test_settings_of_restored_weights_from_elsewhere_come_from_their_card(packag
     assert SplitResult(Path(FOLDS[0])).settings == {"checkpoint": "last"}
 
 
-def test_what_was_restored_and_changed_since_is_refused(package: Path, elsewhere: Path) -> None:
+def test_what_was_restored_and_changed_since_is_refused(
+    package: Path, elsewhere: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     bring_back(package)
     plans: dict[str, str | None] = dict.fromkeys(FOLDS)
+    caplog.set_level("INFO", "ham")
+    caplog.clear()
     refuse_other_plans(plans)
+    assert f"results restored from {package}, sha256 {hashlib.sha256(package.read_bytes()).hexdigest()}" in caplog.text
     Path(FOLDS[1], "cuts.csv").write_text("made here")
     with pytest.raises(DataError, match=r"fold2/cuts.csv is not what was restored from .*phantom.zip"):
         refuse_other_plans(plans)

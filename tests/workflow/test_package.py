@@ -42,6 +42,7 @@ def test_tables_and_figures_come_from_the_package_to_the_byte_and_the_report_say
     packed: Checkout, elsewhere: Checkout
 ) -> None:
     assert elsewhere.planned("tables") == TABLES  # nothing is trained, tested, fetched or converted
+    assert set(elsewhere.planned("all")) == {*TABLES, "experiment_figures", "differences_figure", "report_page"}
     elsewhere.config[-1:] = [elsewhere.config[-1], "--cores", "2"]
     elsewhere.snakemake("all", *elsewhere.config)
     assert files_of(elsewhere.work, "tables", "figures") == files_of(packed.folder, "tables", "figures") != {}
