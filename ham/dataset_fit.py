@@ -49,7 +49,8 @@ def refuse_mixed_results(config: Configuration, root: Path) -> None:
                 "as before, work in another folder (--directory), or move it away"
             )
         return
-    made = next((path.parent for path in sorted(results.glob("*/*/*/metrics.json"))), None)
+    names = ("metrics.json", "run.json")
+    made = next((path.parent for name in names for path in sorted(results.glob(f"*/*/*/{name}"))), None)
     if made is not None and not restored:
         raise SettingsError(
             f"restore: {made} was made here, and a package is never mixed with such: work in another folder "

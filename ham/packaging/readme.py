@@ -54,7 +54,8 @@ def _list_files(request: PackageRequest) -> str:
 """
     if request.redistributable:
         return f"""{here}- `{folder}`: what leakage audit and report need of the data set: `dataset.json`, `images.csv`
-  (patient, view and labels of each image), boxes and lists. {LABELS}.
+  (patient, view and labels of each image), boxes and lists.
+  {LABELS}.
 - `{base}/report.html`, which shows some images: the terms of the data set, below, let them be passed on.
 {absent}"""
     return f"""{here}- `{folder}dataset.json`: counts and digests of the data set.

@@ -15,7 +15,7 @@ from typing import Any
 from ham.datasets.acquire.download import fetch, hide_secrets
 from ham.datasets.description import FileEntry
 from ham.errors import DataError, list_some
-from ham.packaging.manifest import MANIFEST, RECORD, Manifest, Record
+from ham.packaging.manifest import DATASET_FOLDER, MANIFEST, RECORD, Manifest, Record
 from ham.packaging.reader import open_package, verify
 from ham.packaging.settings import RestoreSettings
 from ham.runtime.files import sha256, write_json
@@ -124,6 +124,8 @@ def _put_in_place(
     """Move all files to their places, then write restored.json, without which none of them is accepted."""
     record = Path("results", request.key, RECORD)
     record.unlink(missing_ok=True)
+    kept = record.with_name(DATASET_FOLDER)
+    kept.mkdir(exist_ok=True)  # first: a killed job's files are never taken for results that were made here
     digests = {target: sha256(staged / target) for target in request.files}
     try:
         for target in request.files:
@@ -141,4 +143,5 @@ def _put_in_place(
         for target in request.files:
             with suppress(OSError):
                 Path(target).unlink(missing_ok=True)
+        shutil.rmtree(kept, ignore_errors=True)
         raise
