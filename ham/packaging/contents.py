@@ -20,6 +20,7 @@ from ham.model.card import Card
 from ham.packaging.manifest import CARD, CONFIGURATION, MANIFEST, Maker, Manifest, Split
 
 WEIGHTS, MASKS = ".safetensors", "refined.npz"  # left out: large, or made from boxes in minutes
+OF_THE_DATA = ("report.html", "exchange")  # below results/<dataset>/: show images, or hold all boxes for other programs
 OWN_PLACES = ("mirror", "folder", "archives", "store")  # of the data section: of this machine only
 
 
@@ -72,7 +73,7 @@ def _goes_in(path: PurePosixPath, request: PackageRequest) -> bool:
         return True
     if base not in path.parents or path.suffix == WEIGHTS or path == base / MASKS or base / "gallery" in path.parents:
         return False
-    return request.redistributable or path != base / "report.html"
+    return request.redistributable or path.relative_to(base).parts[0] not in OF_THE_DATA
 
 
 def _describe(request: PackageRequest) -> Manifest:

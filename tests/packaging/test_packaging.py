@@ -73,9 +73,14 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Path(folder, "checkpoints").mkdir()
         write_weights(Path(folder, "checkpoints/last.safetensors"))
     write_tables([Path(folder) for folder in FOLDS], Path(f"{BASE}/tables/localization-5fold.csv"), ReportingSettings())
-    for name in ("report.html", "gallery/localization-5fold/ham.png", "refined.npz"):
+    for name in (
+        "report.html",
+        "exchange/localization-5fold/ham/coco-truth.json",
+        "gallery/localization-5fold/ham.png",
+        "refined.npz",
+    ):
         Path(BASE, name).parent.mkdir(parents=True, exist_ok=True)
-        Path(BASE, name).write_text("an image of a patient")
+        Path(BASE, name).write_text("an image of a patient, or its boxes")
     return work
 
 
@@ -193,9 +198,9 @@ def test_where_the_data_may_not_be_passed_on_no_image_and_no_table_of_it_goes_in
     write_package(request(redistributable=False, dataset_files=alone), tmp_path / "kept.zip")
     files = contents(tmp_path / "kept.zip")
     assert [name for name in files if name.startswith("datasets/")] == list(alone)
-    assert f"{BASE}/report.html" not in files
+    assert not {name for name in files if "report.html" in name or "/exchange/" in name}
     assert f"{BASE}/tables/localization-5fold.csv" in files
-    assert not [name for name, content in files.items() if b"an image of a patient" in content]
+    assert not [name for name, content in files.items() if b"of a patient, or its boxes" in content]
     assert "Before you publish this" in files[README].decode()
 
 
