@@ -59,8 +59,8 @@ def _list_files(request: PackageRequest) -> str:
 - `{base}/report.html`, which shows some images: the terms of the data set, below, let them be passed on.
 {absent}"""
     return f"""{here}- `{folder}dataset.json`: counts and digests of the data set.
-{absent}- `report.html`, which shows images, files for other programs, which hold all boxes, and the data set's tables and
-  lists: its terms, below, are not known to let them be passed on. The leakage audits are as they were made.
+{absent}- `report.html`, which shows images, files for other programs, which hold all boxes, and the data set's tables
+  and lists: its terms, below, are not known to let them be passed on. The leakage audits are as they were made.
 
 Before you publish this: {LABELS}, and ids of images and patients.
 Ask whether the terms of the data set let those be passed on.
