@@ -15,6 +15,7 @@ from samples import machine
 from ham.scoring.classification import join_labels, metric_rows
 from ham.scoring.intervals import Resampling
 from ham.scoring.settings import ScoringSettings
+from ham.scoring.subgroups import subgroup_rows
 from ham.scoring.truth import Truth
 
 IMAGES, PATIENTS, FINDINGS, RESAMPLES, CALLED = 25_596, 2_797, 14, 1000, 3
@@ -27,7 +28,11 @@ def main() -> None:
     images = tuple(f"{number:08d}_000.png" for number in range(IMAGES))
     patients = tuple(f"patient {number}" for number in np.sort(draw.integers(0, PATIENTS, IMAGES)))
     labels = (draw.random((IMAGES, FINDINGS)) < 0.08).astype(np.float32)
-    truth = Truth("drawn", names, (), images, patients, labels, ())
+    groups = {
+        name: dict(zip(images, draw.choice(values, IMAGES), strict=True))
+        for name, values in (("view", ["AP", "PA"]), ("sex", ["F", "M"]), ("age", ["0-19", "20-39", "40-59", "60-79"]))
+    }
+    truth = Truth("drawn", names, (), images, patients, labels, (), groups)
     scores = pd.DataFrame(draw.random((IMAGES, FINDINGS + 1)), list(images), [*names, "abnormality"])
     table, settings = join_labels(truth, scores), ScoringSettings(resamples=RESAMPLES)
     start = time.perf_counter()
@@ -35,11 +40,16 @@ def main() -> None:
     metric_rows(table, names, settings, resampling)
     seconds = time.perf_counter() - start
     start = time.perf_counter()
+    grouped = table.assign(**{name: table["image"].map(values) for name, values in groups.items()})
+    subgroup_rows(truth, grouped, grouped.iloc[:0], settings, resampling)
+    of_groups = time.perf_counter() - start
+    start = time.perf_counter()
     places = resampling.places(patients)
     for weights in resampling.weights[:CALLED]:
         metric_rows(table.loc[table.index.repeat(weights[places])], names, settings)
     called = (time.perf_counter() - start) / CALLED * RESAMPLES
-    print(f"{machine()}: {RESAMPLES:,} resamples {seconds:.1f} s; by calling the metrics {called:.0f} s")
+    taken = f"{seconds:.1f} s, of eight subgroups {of_groups:.1f} s; by calling the metrics {called:.0f} s"
+    print(f"{machine()}: {RESAMPLES:,} resamples {taken}")
 
 
 if __name__ == "__main__":

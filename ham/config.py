@@ -7,6 +7,7 @@ before the first job.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,6 +28,7 @@ from ham.settings import Settings, described, known_keys, sentence
 from ham.training.settings import TrainingSettings
 
 ROLES = ("train", "train_boxes", "validation", "validation_boxes", "test", "test_boxes")
+SEEDED = re.compile(r"-seed\d+$")  # how the name of a further seed of a variant ends
 DRIVE = "drive:"  # before the id of a file on Google Drive
 # words that the tables use for rows, or a file, of their own
 TAKEN = frozenset({"location-prior", "random-map", "whole-image", "mean", "sd", "pooled", "leakage"})
@@ -82,6 +84,9 @@ class Configuration(Settings):
     dataset: str = Field(description="a description in config/datasets/, without .yaml; or the path of one's own, with")
     experiments: Names = Field(description="what to run")
     variants: Names = Field(description="ways of training to run, in the order of the tables")
+    seeds: tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...] = Field(
+        (), description="each split is trained again with these: spread over seeds beside spread over splits"
+    )
     restore: RestoreSettings | None = Field(None, description="a package to take in place of training; null: train")
     data: DataSettings = DataSettings()
     refinement: RefinementSettings = RefinementSettings()
@@ -118,6 +123,12 @@ class Configuration(Settings):
         return _training(
             merged(self.training, self.define.experiments[experiment].training, self.define.variants[variant].training)
         )
+
+    def seed_of(self, experiment: str, variant: str) -> dict[str, Any]:
+        """Of a variant that is trained: its seed, and the variant that it is a further seed of."""
+        if self.define.variants[variant].weights is not None:
+            return {}
+        return {"base": base_variant(variant), "seed": self.training_settings(experiment, variant).seed}
 
     def split_folders(self, experiments: Sequence[str], variants: Sequence[str]) -> list[str]:
         """``results/<dataset>/<experiment>/<variant>/<split>`` of every split of these."""
@@ -184,6 +195,7 @@ def load(values: Mapping[str, Any], source: str = "the configuration") -> Config
     try:
         config = Configuration.of(values)
         problems += _names(config) + _given_weights(config)
+        config = _with_seeds(config) if not problems else config
         problems += _cuts(config)
     except ValidationError as error:
         problems += described(error, _known_keys())
@@ -191,6 +203,29 @@ def load(values: Mapping[str, Any], source: str = "the configuration") -> Config
     if config is None or problems:
         raise SettingsError(sentence(source, problems))
     return config
+
+
+def base_variant(name: str) -> str:
+    """``ham`` of ``ham-seed1``."""
+    return SEEDED.sub("", name)
+
+
+def _with_seeds(config: Configuration) -> Configuration:
+    """The configuration with a variant for each further seed of those that are run and trained, after its own."""
+    defined, run = dict(config.define.variants), []
+    for name in config.variants:
+        run.append(name)
+        variant = defined[name]
+        if variant.weights is not None:
+            continue
+        own = variant.training.get("seed", config.training.get("seed", TrainingSettings().seed))
+        for seed in dict.fromkeys(config.seeds):
+            if seed != own:
+                again = f"{name}-seed{seed}"
+                defined[again] = variant.model_copy(update={"training": {**variant.training, "seed": seed}})
+                run.append(again)
+    define = config.define.model_copy(update={"variants": defined})
+    return config.model_copy(update={"variants": tuple(run), "define": define})
 
 
 def _known_keys() -> list[str]:
@@ -214,6 +249,11 @@ def _names(config: Configuration) -> list[str]:
                 near = difflib.get_close_matches(name, defined, n=1)
                 meant = f" (do you mean {near[0]}?)" if near else ""
                 problems.append(f"{kind}: {name} is not defined{meant}; define.{kind} has {', '.join(defined)}")
+        problems += [
+            f"define.{kind}.{name}: -seed and a number are what a further seed is called: end it otherwise"
+            for name in defined
+            if SEEDED.search(name)
+        ]
         problems += [
             f"define.{kind}.{name}: a name takes letters, digits, dots and hyphens, and is no row of the tables"
             for name in defined

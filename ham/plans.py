@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ham.config import ROLES, Configuration
+from ham.config import ROLES, Configuration, base_variant
 from ham.datasets.description import Description
 from ham.packaging.manifest import CARD, DATASET_FOLDER
 from ham.runtime.provenance import settings_digest
@@ -23,6 +23,7 @@ SPLIT_FILES = (
     *OF_TRAININGS,
     "predictions.csv",
     "maps.npz",
+    "validation-predictions.csv",
     "metrics.json",
     "classification.csv",
     "localization.csv",
@@ -31,7 +32,7 @@ SPLIT_FILES = (
     "curves.json",
     "resamples.npz",
 )
-FIGURES = ("roc", "t-iou", "t-ior", "training", "calibration", "differences")
+FIGURES = ("roc", "t-iou", "t-ior", "training", "calibration", "differences", "subgroups")
 
 
 def files_of_splits(config: Configuration, file: str, experiments: Sequence[str], variants: Sequence[str]) -> list[str]:
@@ -77,11 +78,19 @@ def package_request(config: Configuration, dataset: Description, shipped: bool) 
         "redistributable": dataset.redistributable,
         "splits": {folder: {"plan": plan, "settings": made_with[folder]} for folder, plan in planned.items()},
         "data": data_settings(config, dataset),
-        "configuration": config.plain(),
+        "configuration": _as_asked(config),
         "description": None if shipped else dataset.plain() | {"redistributable": dataset.redistributable},
         "licence": dataset.licence,
         "attribution": dataset.attribution,
     }
+
+
+def _as_asked(config: Configuration) -> dict[str, Any]:
+    """Plain values of the configuration without the variants that further seeds were made into: its seeds make them."""
+    values = config.plain()
+    defined = values["define"]["variants"]
+    values["define"]["variants"] = {name: it for name, it in defined.items() if base_variant(name) == name}
+    return values | {"variants": [name for name in values["variants"] if base_variant(name) == name]}
 
 
 def package_file(config: Configuration) -> str:
@@ -104,8 +113,8 @@ def restored_files(config: Configuration, dataset: Description) -> dict[str, str
 
 
 def products(config: Configuration, kind: str) -> list[str]:
-    """Files that people read of the experiments that have a split to show: tables, differences, cuts, leakage,
-    ablations, figures or gallery."""
+    """Files that people read of the experiments that have a split to show: tables, differences, cuts, subgroups,
+    seeds, leakage, ablations, figures or gallery."""
     base = f"results/{config.dataset}"
     shown = [name for name in config.experiments if config.split_folders([name], config.variants)]
     if kind == "tables":
@@ -113,12 +122,13 @@ def products(config: Configuration, kind: str) -> list[str]:
     if kind == "ablations":
         tables = [f"{base}/tables/ablations/{file}.csv" for name in shown for file in (name, f"differences/{name}")]
         return tables + [f"{base}/figures/ablations/{name}-differences.svg" for name in shown]
-    if kind in ("leakage", "differences", "cuts"):
+    if kind in ("leakage", "differences", "cuts", "subgroups", "seeds"):
         return [f"{base}/tables/{kind}/{name}.csv" for name in shown]
     if kind == "figures":
         files = [f"{base}/figures/{name}-{figure}" for name in shown for figure in FIGURES]
         return [f"{file}.{form}" for file in files for form in ("svg", "png")]
-    variants = [(name, variant) for name in shown for variant in config.variants if config.splits(name, variant)]
+    first = [variant for variant in config.variants if base_variant(variant) == variant]  # of a variant's seeds
+    variants = [(name, variant) for name in shown for variant in first if config.splits(name, variant)]
     return [f"{base}/gallery/{name}/{variant}.png" for name, variant in variants]
 
 

@@ -93,7 +93,8 @@ class Brought:
                 for image, row in self.labels.items():
                     if image.startswith(part):
                         view = "Lateral" if image.endswith("lateral.jpg") else "Frontal"
-                        writer.writerow([self.prefix + image, "Female", 68, view, "", *row])
+                        taken = "PA" if image == FIRST else ""
+                        writer.writerow([self.prefix + image, "Female", 68, view, taken, *row])
         for image, content in self.images.items():
             (self.folder / image).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / image).write_bytes(content)

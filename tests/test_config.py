@@ -231,6 +231,25 @@ def test_the_runs_name_lists_and_checkpoint_of_every_split(paper: dict[str, Any]
     assert found["lists"]["test_boxes"] == "bbox/fold2/test"
 
 
+def test_further_seeds_are_variants_of_what_is_trained(paper: dict[str, Any]) -> None:
+    found = config.load(paper | {"seeds": [0, 1, 2, 1], "variants": ["ham", "with-crf", "published"]})
+    assert found.variants == (
+        "ham", "ham-seed1", "ham-seed2", "with-crf", "with-crf-seed1", "with-crf-seed2", "published",
+    )  # fmt: skip
+    again = found.training_settings("localization-5fold", "with-crf-seed2")
+    assert again == found.training_settings("localization-5fold", "with-crf").model_copy(update={"seed": 2})
+    assert found.seed_of("localization-5fold", "with-crf-seed2") == {"base": "with-crf", "seed": 2}
+    assert found.seed_of("localization-5fold", "ham") == {"base": "ham", "seed": 0}
+    assert found.seed_of("localization-5fold", "published") == {}
+    assert config.load(paper).variants == ("ham",)
+
+
+def test_a_name_that_a_further_seed_would_have_is_refused(paper: dict[str, Any]) -> None:
+    paper["define"]["variants"]["mine-seed3"] = {"training": {}}
+    with pytest.raises(SettingsError, match=r"define\.variants\.mine-seed3: -seed and a number"):
+        config.load(paper)
+
+
 @pytest.mark.parametrize("name", ["whole-image", "pooled", "leakage", "a_b", ""])
 def test_names_that_would_collide_with_rows_of_the_tables_are_refused(paper: dict[str, Any], name: str) -> None:
     paper["define"]["variants"][name] = {}

@@ -5,7 +5,8 @@
     datasets/<Name>/images/<image>          image ids are paths below images/ and may hold "/"
                     Annotations/{Tags,BBoxes}.json   {image: [finding]}, {image: {finding: [[x, y, w, h], …]}}
                     ImageSets/…             lists of images, whole also when partial; those of others byte-identical
-                    images.csv              image, patient, width, height, view, then a column a finding: 1, 0, blank
+                    images.csv              image, patient, width, height, view, sex, age, then a column a finding:
+                                            1, 0, blank = unknown
                     missing.csv             image: one row an image of images.csv that is not in images/
                     present.csv             list, finding, listed, present …: of the lists that miss images
                     validation.csv          image, problem, repair: what was found and what was done about it
@@ -115,6 +116,12 @@ class Dataset:
             self._lists[name] = tuple(read_list(path))
         return [image for image in self._lists[name] if include_missing or image not in self.missing]
 
+    def held_out(self, validation: str | None, tested: Iterable[str]) -> list[str]:
+        """Images of the list ``validation`` that are there and not ``tested``: what is chosen on them looks at no test
+        image; none where there is no such list."""
+        known = frozenset(tested)
+        return [image for image in self.listed(validation) if image not in known] if validation else []
+
     def labels(self, images: Sequence[str]) -> np.ndarray:
         """float32 [N, C]: 1, 0, or nan where unknown, for ``images`` in their order and all findings in theirs."""
         return self._labels[self._rows(images)]
@@ -161,7 +168,7 @@ class Dataset:
 
 
 def _read_table(path: Path, findings: Sequence[str]) -> pd.DataFrame:
-    dtypes: dict[str, Any] = {"image": str, "patient": str, "width": "int32", "height": "int32", "view": str}
+    dtypes: dict[str, Any] = dict.fromkeys(IMAGE_COLUMNS, str) | {"width": "int32", "height": "int32"}
     try:
         table = pd.read_csv(
             path,

@@ -24,7 +24,7 @@ SPLIT_PARTS = ("train", "val", "test")  # names of the lists of a split of one's
 PUBLISHED = "published/"  # where the authors' lists and boxes lie in a mirror
 PUBLISHED_LISTS = f"{PUBLISHED}ImageSets/"
 ENDINGS = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp")  # of image files, in capitals as well
-IMAGE_COLUMNS = ("image", "patient", "width", "height", "view")  # of images.csv, that are no findings
+IMAGE_COLUMNS = ("image", "patient", "width", "height", "view", "sex", "age")  # of images.csv, that are no findings
 SUMMARIES = frozenset({"abnormality", "mean", "sd", "pooled"})  # rows of our own tables, in capitals or not
 NO_FINDING = "No Finding"  # in tables that join findings: none of them
 WITHOUT = "mean_without_"  # how others of them begin
@@ -127,6 +127,9 @@ class LabelsFile(OwnFile):
     split: Column | None = Field(
         default=None, description="train, validation, test or blank: lists Main/{train,val,test}; null: no such lists."
     )
+    view: Column | None = Field(default=None, description="PA, AP or lateral; null: unknown of all images.")
+    sex: Column | None = Field(default=None, description="F or M, or a word that begins so; null: unknown.")
+    age: Column | None = Field(default=None, description="Of the patient, in years; null: unknown.")
 
 
 class BoxesFile(OwnFile):

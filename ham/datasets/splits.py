@@ -31,10 +31,10 @@ def folds_by_patient(
 ) -> dict[str, list[str]]:
     """Lists by name (``Main/by-patient/fold1/train``), each in the table's order; the same on every machine.
 
-    ``table`` is images.csv: index image; patient, width, height, view, then a column a finding (1, 0, nan). ``boxed``
-    names the findings with boxes of an image; images that are not in the table are left out. Every part of a fold gets
-    about its share of the images, of those without a finding, of each finding and of each finding's boxes. DataError
-    where there are too few patients.
+    ``table`` is images.csv: index image; patient, width, height, view, sex, age, then a column a finding (1, 0, nan).
+    ``boxed`` names the findings with boxes of an image; images that are not in the table are left out. Every part of a
+    fold gets about its share of the images, of those without a finding, of each finding and of each finding's boxes.
+    DataError where there are too few patients.
     """
     patient, names = pd.factorize(table["patient"])
     counts = _count_by_patient(table, boxed, patient, len(names))

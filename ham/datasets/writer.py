@@ -32,10 +32,11 @@ class Problem(NamedTuple):
 class Content:
     """What a converter has read, ready to be written.
 
-    ``table`` is indexed by image and has patient (text), width, height (pixels of the original image), view (text) and
-    a column a finding (1, 0, nan = unknown). ``boxes`` are kept as x, y, w, h exactly as the source gives them, since
-    w = (x + w) - x does not hold for floats. ``lists`` maps ``Main/fold1/test_0_0.2`` to the file to copy, or to the
-    images of a list of our own; ``image_digest`` is one over the image files themselves.
+    ``table`` is indexed by image and has patient (text), width, height (pixels of the original image), view, sex and
+    age (text, as :class:`ham.datasets.sources.about_images.About` has them) and a column a finding (1, 0, nan =
+    unknown). ``boxes`` are kept as x, y, w, h exactly as the source gives them, since w = (x + w) - x does not hold for
+    floats. ``lists`` maps ``Main/fold1/test_0_0.2`` to the file to copy, or to the images of a list of our own;
+    ``image_digest`` is one over the image files themselves.
     """
 
     key: str

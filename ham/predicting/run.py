@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,29 +22,31 @@ from ham.predicting.settings import PredictionSettings
 from ham.runtime.devices import choose, loader_workers
 from ham.runtime.files import written
 from ham.runtime.progress import track
-from ham.samples import Samples, evaluation_loader
+from ham.samples import Batch, Samples, evaluation_loader
 
 log = logging.getLogger("ham")
 
 
 @dataclass(frozen=True)
 class PredictedImages:
-    """What is predicted: images of two lists of the data set (``Main/fold1/test_0_0.2``), maps of the second only.
+    """What is predicted: images of lists of the data set (``Main/fold1/test_0_0.2``), maps of ``test_boxes`` only.
 
-    ``store`` is the image store as configured; used where the checkpoint was trained on one.
+    Of ``validation``, those that are not tested: what is chosen on them looks at no test image. ``store`` is the image
+    store as configured; used where the checkpoint was trained on one.
     """
 
     dataset_folder: Path
     test: str
     test_boxes: str | None
     store: Path | None = None
+    validation: str | None = None
 
 
 def predict(
     checkpoint: Path, chosen: PredictedImages, settings: PredictionSettings, output: Path, gpus: int, threads: int
 ) -> None:
-    """Write into ``output`` ``predictions.csv`` (probabilities of every test image) and ``maps.npz`` (raw maps of the
-    images with boxes).
+    """Write into ``output`` ``predictions.csv`` (probabilities of every test image), ``maps.npz`` (raw maps of the
+    images with boxes) and ``validation-predictions.csv`` (probabilities of the validation images that are not tested).
 
     Pixels come from where the checkpoint's training had them, whatever the configuration says now: from the store or
     from the image files.
@@ -55,19 +57,27 @@ def predict(
     training = card.model
     boxed = dataset.listed(chosen.test_boxes) if chosen.test_boxes else []
     images = list(dict.fromkeys([*dataset.listed(chosen.test), *boxed]))
+    held_out = dataset.held_out(chosen.validation, images)
     seen = trained_store(card.store, chosen.store, dataset, checkpoint)
-    samples = Samples(dataset, images, [], training.image_size, store=seen)
-    loader = evaluation_loader(samples, settings.batch_size, loader_workers(device.type, threads))
+
+    def predicted(names: Sequence[str], doing: str) -> Iterator[tuple[Batch, Output]]:
+        if not names:
+            return iter(())
+        samples = Samples(dataset, names, [], training.image_size, store=seen)
+        loader = evaluation_loader(samples, settings.batch_size, loader_workers(device.type, threads))
+        return outputs(network, track(loader, doing, len(loader)), training, device)
 
     rows: list[torch.Tensor] = []
     keep = set(boxed)
     with write_maps(output / "maps.npz") as maps:
-        for batch, found in outputs(network, track(loader, "testing", len(loader)), training, device):
+        for batch, found in predicted(images, "testing"):
             rows.append(probabilities(found))
             for row, place in enumerate(batch.places.tolist()):
                 if images[place] in keep:
                     _write_maps_of(images[place], found, row, dataset, maps)
     _write_predictions(output / "predictions.csv", images, rows, dataset.findings)
+    validated = [probabilities(found) for _, found in predicted(held_out, "predicting validation images")]
+    _write_predictions(output / "validation-predictions.csv", held_out, validated, dataset.findings)
     log.info("%d images tested, maps of %d kept", len(images), len(boxed))
 
 

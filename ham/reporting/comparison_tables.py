@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import pandas as pd
 
 from ham.reporting.cells import NOTHING, Table, TableRow, number_text, signed
 from ham.reporting.differences import Differences, verdict
 from ham.reporting.numbers import FLOORS, SUMMARIES, Number, Numbers, Wanted, interval_text
 from ham.reporting.settings import ReportingSettings
+from ham.reporting.summaries import SEED_SD
 from ham.scoring.metric_rows import MEAN
 
+
+class Beside(NamedTuple):
+    """Tables that stand beside the tidy table of an experiment: paired differences (:mod:`ham.reporting.differences`),
+    the same maps cut elsewhere (:mod:`ham.reporting.cuts`), numbers of subgroups; None: not there."""
+
+    compared: pd.DataFrame | None = None
+    cuts: pd.DataFrame | None = None
+    subgroups: pd.DataFrame | None = None
+
+
+NOTHING_BESIDE = Beside()
 WAYS = {
     "fixed": "fixed as published",
     "held-out boxes": "chosen on held-out boxes",
@@ -32,7 +47,7 @@ def differences_table(numbers: Numbers, compared: pd.DataFrame, settings: Report
     found = Differences(compared)
     rows = []
     for variant, reference in found.compared:
-        cells = [_less(found.number(variant, reference, number)) for number in wanted]
+        cells = [difference_cell(found.number(variant, reference, number)) for number in wanted]
         rows.append(
             TableRow(
                 numbers.label(variant),
@@ -65,64 +80,36 @@ def cuts_table(cuts: pd.DataFrame, settings: ReportingSettings) -> Table:
     return Table("The same maps cut elsewhere", caption, [("T(IoU)", f"{level:g}") for level in levels], rows)
 
 
-def subgroups_table(table: pd.DataFrame, compared: pd.DataFrame | None, settings: ReportingSettings) -> Table:
-    """AUC and T(IoU) of each group of images, and less those of the largest group; no rows where all are alike."""
-    rows: list[TableRow] = []
-    columns: list[tuple[str, str]] = []
-    for group in dict.fromkeys(table.loc[table["group"] != "", "group"]):
-        numbers = Numbers(table, group)
-        levels = numbers.thresholds("t_iou", settings.t_iou_thresholds)
-        wanted: list[tuple[Wanted, bool]] = [(("auc", None, MEAN), False)]
-        wanted += [(("t_iou", level, MEAN), True) for level in levels]
-        columns = [
-            ("", "images"),
-            ("", "pairs"),
-            ("AUC", "mean"),
-            *(("T(IoU), mean", f"{level:g}") for level in levels),
-        ]
-        differences = Differences(compared, group) if compared is not None else None
-        for variant in numbers.variants:
-            rows += _subgroup(numbers, differences, variant, group, wanted, settings.subgroup_minimum)
-    caption = (
-        "The same weights and maps on groups of the test images: AUC, mean over the splits; T(IoU), all pairs of all "
-        "splits together; means over the findings that a group has. Less: paired difference to the largest group, the "
-        "mean over the splits in which both have the same findings. *: the interval does not hold 0. Groups differ in "
-        "more than their name: in how ill they are, and in which findings they have."
-    )
-    return Table("Subgroups", caption, columns, sorted(rows, key=lambda row: row.block))
-
-
-def _subgroup(
-    numbers: Numbers,
-    differences: Differences | None,
-    variant: str,
-    group: str,
-    wanted: list[tuple[Wanted, bool]],
-    minimum: int,
-) -> list[TableRow]:
-    """A row of a group, and one of its differences to the largest."""
-    found = [numbers.number(variant, numbers.summary(variant, pooled), number) for number, pooled in wanted]
-    counts = [numbers.images(variant), max(number.n_pairs for number in found)]
-    enough = [counts[number[0] == "t_iou"] >= minimum for number, _ in wanted]
-    grouping, value = group.split("=", 1)
-
-    def row(label: str, first: list[str], shown: list[tuple[str, str]], kind: str) -> TableRow:
-        texts = [text if few else f"n < {minimum}" for (text, _), few in zip(shown, enough, strict=True)]
-        intervals = [span if few else "" for (_, span), few in zip(shown, enough, strict=True)]
-        return TableRow(label, first + texts, kind, [], f"{variant}: {grouping}", intervals=["", "", *intervals])
-
-    scores = [(number_text(number.value), number.interval) for number in found]
-    out = [row(value, [f"{count:,}" for count in counts], scores, "model")]
-    for _, reference in differences.compared if differences else ():
-        less = [_less(differences.number(variant, reference, number)) for number, _ in wanted] if differences else []
-        out.append(row(f"{value} less {reference.split('=', 1)[1]}", ["", ""], less, "split"))
-    return out
-
-
-def _less(number: Number) -> tuple[str, str]:
+def difference_cell(number: Number) -> tuple[str, str]:
     """A difference, with a star where its interval does not hold 0, and the interval."""
     star = "*" * (verdict(number.low, number.high) in ("above", "below"))
     return signed(number.value) + star, interval_text(number.low, number.high, "+")
+
+
+def seeds_table(numbers: Numbers, settings: ReportingSettings) -> Table:
+    """Spread over seeds beside spread over splits, of each variant that was trained with several seeds."""
+    levels = numbers.thresholds("t_iou", settings.t_iou_thresholds)
+    wanted: list[tuple[str, Wanted]] = [("AUC", ("auc", None, MEAN))]
+    wanted += [(f"T(IoU) at {level:g}", ("t_iou", level, MEAN)) for level in levels]
+    rows = []
+    for variant in numbers.variants:
+        for name, number in wanted:
+            spread = numbers.number(variant, SEED_SD, number)
+            if math.isfinite(spread.value):
+                mean = numbers.number(variant, numbers.summary(variant), number)
+                splits = numbers.value(variant, "sd", number)
+                cells = [number_text(value) for value in (mean.value, splits, spread.value)]
+                seeds = f"{spread.n_seeds} seeds"
+                rows.append(
+                    TableRow(name, cells, "model", block=f"{variant}: {seeds}", intervals=[mean.interval, "", ""])
+                )
+    caption = (
+        "Means over findings. Over splits: standard deviation of the splits, each the mean of its seeds: other images. "
+        "Over seeds: standard deviation of the seeds, each the mean of its splits: the same images, another start of "
+        "the training and another order of its images. The interval is of the tested patients and holds neither."
+    )
+    columns = [("", "mean"), ("standard deviation", "over splits"), ("standard deviation", "over seeds")]
+    return Table("Seeds", caption, columns, rows, main=False)
 
 
 def protocol_table(numbers: Numbers) -> Table:

@@ -16,13 +16,14 @@ import pandas as pd
 
 from ham.errors import DataError
 from ham.reporting.numbers import FLOORS, SUMMARIES, Number, Wanted
+from ham.scoring.decision_names import BY_GROUP
 from ham.scoring.metric_rows import Subject, interval
 
 COLUMNS = (
     "experiment", "variant", "reference", "group", "truth", "kind", "metric", "threshold", "scope", "finding", "value",
     "low", "high", "n_undefined", "n_images", "n_positive", "n_pairs", "n_splits",
 )  # fmt: skip
-COMPARED = ("auc", "accuracy", "t_iou", "t_ior", "empty_maps")
+COMPARED = ("auc", "accuracy", "t_iou", "t_ior", "empty_maps", *BY_GROUP)
 SAME = ("experiment", "truth", "kind", "metric", "scope", "finding")
 COUNTS = ("n_images", "n_positive", "n_pairs")
 REFERENCE = "ham"  # of the variants; the first where it is not run

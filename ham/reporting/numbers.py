@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ham.reporting.results import natural
+from ham.reporting.summaries import SEED_SD
 from ham.scoring.metric_rows import MEAN, Subject, list_names
 
 FLOORS = {"location-prior": "location prior", "random-map": "random map", "whole-image": "whole image"}
 METRICS = {"t_iou": "T(IoU)", "t_ior": "T(IoR)"}
 EMPTY = "empty_maps"
-SUMMARIES = ("mean", "sd", "pooled")
+SUMMARIES = ("mean", "sd", "pooled", SEED_SD)
 Wanted = tuple[str, float | None, Subject]  # metric, threshold, what it is of
 
 
@@ -29,6 +30,7 @@ class Number(NamedTuple):
     low: float = math.nan
     high: float = math.nan
     n_undefined: int = 0
+    n_seeds: int = 1
 
     @property
     def interval(self) -> str:
@@ -57,7 +59,7 @@ class Numbers:
             variant: [split for split in self.splits if (variant, split) in own]
             for variant in (*self.variants, *self.floors)
         }
-        counts = ("n_pairs", "n_findings", "n_splits", "n_undefined")
+        counts = ("n_pairs", "n_findings", "n_splits", "n_undefined", "n_seeds")
         names = (
             "variant",
             "split",
@@ -76,9 +78,9 @@ class Numbers:
             *(scored[name] for name in names), strict=True
         ):
             subject = Subject(scope, finding)
-            pairs, findings, splits, undefined = (0 if pd.isna(number) else int(number) for number in numbers)
+            pairs, findings, splits, undefined, seeds = (0 if pd.isna(number) else int(number) for number in numbers)
             value, low, high = (math.nan if pd.isna(number) else float(number) for number in (value, low, high))
-            number = Number(value, pairs, findings, splits, reason, low, high, undefined)
+            number = Number(value, pairs, findings, splits, reason, low, high, undefined, seeds)
             self.found[variant, split, metric, _level(threshold), subject] = number
 
     def number(self, variant: str, split: str, wanted: Wanted) -> Number:
@@ -89,6 +91,10 @@ class Numbers:
     def value(self, variant: str, split: str, wanted: Wanted) -> float:
         """The number, or NaN."""
         return self.number(variant, split, wanted).value
+
+    def has(self, metric: str) -> bool:
+        """Whether anything of this metric stands in the table."""
+        return bool((self.table["metric"] == metric).any())
 
     def whole(self, variant: str) -> bool:
         """Whether a variant has every split that any has."""

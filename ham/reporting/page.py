@@ -17,11 +17,13 @@ from ham.packaging.manifest import Record
 from ham.reporting import embed
 from ham.reporting.caveats import list_caveats
 from ham.reporting.cells import Table, spans
+from ham.reporting.comparison_tables import Beside
 from ham.reporting.cuts import read_cuts
 from ham.reporting.data_sources import group_sources
 from ham.reporting.differences import read_differences
 from ham.reporting.glance import MARKS, glance_table
 from ham.reporting.image_counts import images_line
+from ham.reporting.limits import list_limits
 from ham.reporting.result_tables import build_tables
 from ham.reporting.results import (
     SplitResult,
@@ -46,6 +48,8 @@ FIGURES = {
     "t-ior": "T(IoR) over the threshold, arranged like T(IoU).",
     "differences": "Paired differences with 95 % intervals: variants less ham, each less maps that never look at "
     "the image.",
+    "subgroups": "Groups of the test images by view, sex and age, beside all images: mean over findings with 95 % "
+    "intervals.",
     "roc": "ROC curve of each finding and of abnormality on the test images.",
     "calibration": "Share of positives over the probability given, each finding; on the dotted line a probability is "
     "what it says.",
@@ -61,8 +65,8 @@ class ReportFiles:
 
     ``splits`` are the result folders of all splits; ``tables`` the tidy csv of each experiment; ``figures``
     <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` the audit of
-    each experiment, ``differences`` its paired differences, ``cuts`` the same maps cut elsewhere; ``restored`` is
-    restored.json, where the results come from a package.
+    each experiment, ``differences`` its paired differences, ``cuts`` the same maps cut elsewhere, ``subgroups`` the
+    numbers of its subgroups; ``restored`` is restored.json, where the results come from a package.
     """
 
     splits: Sequence[Path]
@@ -72,6 +76,7 @@ class ReportFiles:
     leakage: Sequence[Path] = ()
     differences: Sequence[Path] = ()
     cuts: Sequence[Path] = ()
+    subgroups: Sequence[Path] = ()
     restored: Path | None = None
 
 
@@ -86,12 +91,13 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
     tables = {name: read_table(path) for name, path in tidy.items()}
     compared = {path.stem: read_differences(path) for path in files.differences}
     cuts = {path.stem: read_cuts(path) for path in files.cuts}
+    subgroups = {path.stem: read_table(path) for path in files.subgroups}
     groups = experiments_of(read_splits)
     experiments = [
         _experiment(
             name,
             group,
-            _tables(group, tables.get(name), settings, compared=compared.get(name), cuts=cuts.get(name)),
+            _tables(group, tables.get(name), settings, Beside(compared.get(name), cuts.get(name), subgroups.get(name))),
             images_line(tables[name]) if name in tables else "",
             drawn,
             sheets.get(name, []),
@@ -111,6 +117,7 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
         key=read_splits[0].dataset if read_splits else Path(output).parent.name,
         glance=_shown(glance_table(groups, tables, compared, settings)),
         marks=MARKS,
+        limits=list_limits(groups, tables, files.leakage),
         resamples=_resamples(read_splits),
         seen=_shown(seen_of_the_test(files.leakage, undefined_checkpoints(read_splits))) if files.leakage else None,
         experiments=experiments,
@@ -155,9 +162,9 @@ def _lacks(entry: Shown) -> bool:
 
 
 def _tables(
-    group: list[SplitResult], table: pd.DataFrame | None, settings: ReportingSettings, **beside: pd.DataFrame | None
+    group: list[SplitResult], table: pd.DataFrame | None, settings: ReportingSettings, beside: Beside
 ) -> list[Table]:
-    return [] if table is None else build_tables(table, settings, prior_note(group), published_of(group), **beside)
+    return [] if table is None else build_tables(table, settings, prior_note(group), published_of(group), beside)
 
 
 def _experiment(

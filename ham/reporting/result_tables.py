@@ -9,7 +9,15 @@ from dataclasses import replace
 import pandas as pd
 
 from ham.reporting.cells import NOTHING, Table, TableRow, number_text
-from ham.reporting.comparison_tables import cuts_table, differences_table, protocol_table, subgroups_table
+from ham.reporting.clinical_tables import operating_points_table, subgroups_table
+from ham.reporting.comparison_tables import (
+    NOTHING_BESIDE,
+    Beside,
+    cuts_table,
+    differences_table,
+    protocol_table,
+    seeds_table,
+)
 from ham.reporting.image_counts import count_by_finding, images_line
 from ham.reporting.numbers import EMPTY, METRICS, SUMMARIES, Numbers, Wanted
 from ham.reporting.published import PublishedRow, published_rows
@@ -30,28 +38,28 @@ def build_tables(
     settings: ReportingSettings,
     floor_note: str = "",
     published: str | None = None,
-    compared: pd.DataFrame | None = None,
-    cuts: pd.DataFrame | None = None,
+    beside: Beside = NOTHING_BESIDE,
 ) -> list[Table]:
     """The tables of one experiment, from its tidy table, in reading order.
 
     ``floor_note`` stands under every table with maps that never look at the image; ``published`` is the data set whose
-    published numbers may stand beside; ``compared`` are the paired differences (:mod:`ham.reporting.differences`),
-    ``cuts`` the same maps cut elsewhere (:mod:`ham.reporting.cuts`).
+    published numbers may stand beside; ``beside`` the experiment's other tables.
     """
     numbers = Numbers(table)
     rows = published_rows(published) if settings.published else []
     out = [_classification(numbers, variant, rows) for variant in numbers.variants]
     if len(numbers.variants) and numbers.findings("classification"):
         out.append(_classification_summary(numbers))
-    if compared is not None:
-        out.append(differences_table(numbers, compared, settings))
+    if beside.compared is not None:
+        out.append(differences_table(numbers, beside.compared, settings))
     for metric, shown in (("t_iou", settings.t_iou_thresholds), ("t_ior", settings.t_ior_thresholds)):
         out += _localization(numbers, metric, numbers.thresholds(metric, shown), rows)
-    out.append(subgroups_table(table, compared, settings))
-    if cuts is not None:
-        out.append(cuts_table(cuts, settings))
-    out += [protocol_table(numbers), _present(table)]
+    out.append(operating_points_table(numbers))
+    if beside.subgroups is not None:
+        out.append(subgroups_table(beside.subgroups, beside.compared, settings))
+    if beside.cuts is not None:
+        out.append(cuts_table(beside.cuts, settings))
+    out += [seeds_table(numbers, settings), protocol_table(numbers), _present(table)]
     images = images_line(table, short=True)
     return [
         replace(
@@ -201,12 +209,13 @@ def _per_finding(
     for shown, level in (*((metric, level) for level in levels), (EMPTY, None)):
         wanted: list[Wanted] = [(shown, level, subject) for subject in subjects]
         block = EMPTY_MAPS if level is None else f"{METRICS[metric]} at {level:g}"
-        rows += _methods(
+        methods = _methods(
             numbers,
             lambda variant, kind, wanted=wanted, block=block: _over_splits(  # type: ignore[misc]
                 numbers, variant, wanted, kind, pooled, block
             ),
         )
+        rows += [row for row in methods if row.kind != "floor" or any(value > 0 for value in row.numbers)]
         for row in published:
             if level is not None and math.isclose(row.threshold, level):
                 tested = numbers.tested(metric, level)
@@ -219,7 +228,7 @@ def _per_finding(
     if not pooled:
         of_means: list[Wanted] = [(metric, levels[0], subject) for subject in numbers.means()]
         notes += _explain_means(numbers, [*numbers.variants, *numbers.floors], of_means)
-    caption = f"{_meaning(metric)}: {how} {ABOUT_EMPTY}"
+    caption = f"{_meaning(metric)}: {how} {ABOUT_EMPTY} Maps that never look are left out where all they reach is 0."
     return Table(title, caption, columns, rows, [*notes, *_protocol_notes(published)], main)
 
 

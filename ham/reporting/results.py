@@ -20,7 +20,8 @@ from ham.errors import DataError
 from ham.model.card import Card
 from ham.packaging.manifest import CARD
 from ham.packaging.restored import refuse_other_than_restored
-from ham.scoring.metric_rows import Subject
+from ham.scoring.decision_names import UNCHOSEN, YOUDEN
+from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, metric_row
 
 TEXT = {"image": str, "patient": str, "finding": str, "floor": str}  # columns that may look like numbers
 LOCALIZATION_COLUMNS = ("image", "patient", "finding", "boxes", "iou", "ior", "empty", "score")
@@ -66,6 +67,17 @@ class SplitResult:
         return str(self.metrics["variant"])
 
     @property
+    def base(self) -> str:
+        """The variant that this is a further seed of, or itself."""
+        return str(self.metrics.get("base", self.variant))
+
+    @property
+    def seed(self) -> int | None:
+        """The seed that it was trained with; None where it is not recorded."""
+        seed = self.metrics.get("seed")
+        return None if seed is None else int(seed)
+
+    @property
     def split(self) -> str:
         """Such as fold1."""
         return str(self.metrics["split"])
@@ -103,18 +115,42 @@ class SplitResult:
         """Findings with localization scores, in the data set's order."""
         return findings_of(self.metrics.get("localization") or [])
 
+    @property
+    def threshold_rows(self) -> list[dict[str, Any]]:
+        """The chosen thresholds as rows of metrics.json, ``threshold_at_youden`` of each finding; where none could be
+        chosen one blank row with the reason. Nothing of scores that know no operating points."""
+        chosen = self.metrics.get("operating_points")
+        if chosen is None:
+            return []
+        if "thresholds" not in chosen:
+            return [metric_row(f"threshold_at_{YOUDEN}", None, MEAN, math.nan, str(chosen["reason"]))]
+        return [
+            metric_row(
+                f"threshold_at_{point}",
+                None,
+                ABNORMALITY if finding == ABNORMALITY.finding else Subject.of_finding(finding),
+                math.nan if level is None else float(level),
+                UNCHOSEN,
+                n_images=chosen["images"],
+            )
+            for point, levels in chosen["thresholds"].items()
+            for finding, level in levels.items()
+        ]
+
     @cached_property
     def samples(self) -> dict[str, np.ndarray]:
-        """resamples.npz: float32 [rows, B] of the rows of ``classification``, ``localization``, ``subgroups`` and
-        ``floor <name>``,
-        and ``pairs``, ``pairs <group>`` [F, B] drawn of each boxed finding; nothing where the scores have no intervals.
+        """resamples.npz: float32 [rows, B] of the rows of ``classification``, ``decisions``, ``localization``,
+        ``subgroups`` and ``floor <name>``, and ``pairs``, ``pairs <group>`` [F, B] drawn of each boxed finding; nothing
+        where the scores have no intervals.
 
         DataError where it does not fit metrics.json.
         """
         if "resamples" not in self.metrics:
             return {}
         path, count = self.folder / "resamples.npz", int(self.metrics["resamples"]["count"])
-        rows = {kind: self.metrics.get(kind) or [] for kind in ("classification", "localization", "subgroups")}
+        rows = {
+            kind: self.metrics.get(kind) or [] for kind in ("classification", "decisions", "localization", "subgroups")
+        }
         rows |= {f"floor {name}": of_floor for name, of_floor in (self.metrics.get("floors") or {}).items()}
         wanted = {kind: (len(of_kind), count) for kind, of_kind in rows.items() if of_kind}
         if rows["localization"]:
@@ -293,6 +329,14 @@ def variants_of(results: Sequence[SplitResult]) -> dict[str, list[SplitResult]]:
     groups: dict[str, list[SplitResult]] = {}
     for result in results:
         groups.setdefault(result.variant, []).append(result)
+    return groups
+
+
+def seeds_of(results: Sequence[SplitResult]) -> dict[str, list[list[SplitResult]]]:
+    """Results of each seed of each variant, in order of first appearance."""
+    groups: dict[str, list[list[SplitResult]]] = {}
+    for group in variants_of(results).values():
+        groups.setdefault(group[0].base, []).append(group)
     return groups
 
 

@@ -42,7 +42,7 @@ def seen_of_the_test(paths: Sequence[Path], undefined: frozenset[Run] = frozense
 
     All test images and those with boxes are one line where they are the same.
     """
-    audit = pd.concat([_read(path) for path in paths], ignore_index=True)
+    audit = pd.concat([read_audit(path) for path in paths], ignore_index=True)
     partial = (audit["images"] == "present").any()
     audit = audit[audit["images"] == ("present" if partial else "listed")]
     rows: list[TableRow] = []
@@ -57,7 +57,8 @@ def seen_of_the_test(paths: Sequence[Path], undefined: frozenset[Run] = frozense
     return Table(TITLE, CAPTION, columns, rows, notes)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read_audit(path: Path) -> pd.DataFrame:
+    """The audit of an experiment; DataError where the file is none."""
     try:
         text = dict.fromkeys(("experiment", "variant", "split"), str)
         # blank where the weights were trained elsewhere

@@ -18,6 +18,7 @@ CONVERSION = (
     "ham.boxes",
     "ham.datasets.dataset",
     "ham.datasets.list_counts",
+    "ham.datasets.sources.about_images",
     "ham.datasets.sources.box_checks",
     "ham.datasets.sources.csv_text",
     "ham.datasets.sources.usable_images",
@@ -41,11 +42,18 @@ LOCALIZATION = (
     "ham.scoring.truth",
 )
 DRAWING = ("ham.phantom.abnormalities", "ham.phantom.anatomy", "ham.phantom.drawing", "ham.phantom.radiograph")
-RESULTS = ("ham.protocol", "ham.reporting.results", "ham.scoring.metric_rows")
-SHARES = (*RESULTS, "ham.model.metrics", "ham.reporting.numbers", "ham.reporting.published")
+RESULTS = ("ham.protocol", "ham.reporting.results", "ham.scoring.decision_names", "ham.scoring.metric_rows")
+SHARES = (
+    *RESULTS,
+    "ham.model.metrics",
+    "ham.reporting.numbers",
+    "ham.reporting.published",
+    "ham.reporting.summaries",
+)
 TABLES = (
     *SHARES,
     "ham.reporting.cells",
+    "ham.reporting.clinical_tables",
     "ham.reporting.comparison_tables",
     "ham.reporting.cuts",
     "ham.reporting.differences",
@@ -99,10 +107,12 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.scoring.calibration",
         "ham.scoring.classification",
         "ham.scoring.cuts",
+        "ham.scoring.decision_names",
         "ham.scoring.floors",
         "ham.scoring.intervals",
         "ham.scoring.localization",
         "ham.scoring.metric_rows",
+        "ham.scoring.operating_points",
         "ham.scoring.predictions",
         "ham.scoring.run",
         "ham.scoring.subgroups",
@@ -114,9 +124,12 @@ DECIDING: dict[str, tuple[str, ...]] = {
         *RESULTS,
         "ham.reporting.differences",
         "ham.reporting.forest",
+        "ham.model.metrics",
         "ham.reporting.numbers",
         "ham.reporting.style",
+        "ham.reporting.summaries",
     ),
+    "subgroups_figure": (*TABLES, "ham.reporting.style", "ham.reporting.subgroups_figure"),
     "gallery": (
         *IMAGES,
         *RESULTS,
@@ -140,6 +153,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.data_sources",
         "ham.reporting.embed",
         "ham.reporting.glance",
+        "ham.reporting.limits",
         "ham.reporting.page",
         "ham.reporting.seen_in_training",
         "ham.scoring.leakage",

@@ -17,6 +17,8 @@ from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, defined, metric_
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Truth
 
+NAMES = ("auc", "accuracy", "majority_rate", "brier", "calibration_error")
+AUC_ALONE = ("auc",)
 POINTS = 200  # of a stored ROC curve
 
 
@@ -37,18 +39,22 @@ def join_labels(truth: Truth, predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def metric_rows(
-    table: pd.DataFrame, findings: tuple[str, ...], settings: ScoringSettings, resampling: Resampling | None = None
+    table: pd.DataFrame,
+    findings: tuple[str, ...],
+    settings: ScoringSettings,
+    resampling: Resampling | None = None,
+    names: Sequence[str] = NAMES,
 ) -> list[dict[str, Any]]:
     """AUC, accuracy, majority rate, Brier score and calibration error of every finding and of abnormality, and their
-    means, as rows of metrics.json.
+    means, as rows of metrics.json; of these what ``names`` says.
 
     All are over the images whose label is known. Where these have one class only, none of them is defined: an
     accuracy of 1 would say nothing. ``majority_rate`` is the accuracy of always giving the more frequent answer.
     ``auc_published`` counts an undefined AUC as 0, ``accuracy_published`` counts findings of one class, as the release.
     """
     out: list[dict[str, Any]] = []
-    names = ("auc", "accuracy", "majority_rate", "brier", "calibration_error")
-    values: dict[str, dict[str, float]] = {name: {} for name in (*names, "auc_published", "accuracy_published")}
+    published = [f"{name}_published" for name in ("auc", "accuracy") if name in names]
+    values: dict[str, dict[str, float]] = {name: {} for name in (*names, *published)}
     samples: dict[str, dict[str, np.ndarray]] = {name: {} for name in values}
     cut = {"accuracy": settings.probability, "accuracy_published": settings.probability}
     for subject in (*map(Subject.of_finding, findings), ABNORMALITY):
@@ -63,22 +69,35 @@ def metric_rows(
             "majority_rate": math.nan if reason else max(positive, known - positive) / known,
             **_calibration(labels, scores, reason),
         }
-        resampled = _resampled(table, labels, scores, settings.probability, resampling)
+        found = {name: found[name] for name in names}
+        resampled = _resampled(table, labels, scores, settings.probability, resampling, names)
         counts = {"n_images": known, "n_positive": positive}
         out += [
             metric_row(metric, cut.get(metric), subject, value, reason, resampled.get(metric), **counts)
             for metric, value in found.items()
         ]
         if subject.scope == "finding":
-            found |= {"auc_published": found["auc"], "accuracy_published": right}
-            resampled |= {f"{name}_published": resampled[name] for name in ("auc", "accuracy") if resampled}
+            found |= {name: right if name == "accuracy_published" else found["auc"] for name in published}
+            resampled |= {name: resampled[name.removesuffix("_published")] for name in published if resampled}
             for metric, value in found.items():
                 values[metric][subject.finding] = value
                 samples[metric][subject.finding] = resampled.get(metric, np.zeros(0))
     known = int((~np.isnan(table[[f"label_{name}" for name in findings]].to_numpy(float))).any(axis=1).sum())
+    return out + _mean_rows(values, samples, cut, known, resampling)
+
+
+def _mean_rows(
+    values: dict[str, dict[str, float]],
+    samples: dict[str, dict[str, np.ndarray]],
+    cut: dict[str, float],
+    known: int,
+    resampling: Resampling | None,
+) -> list[dict[str, Any]]:
+    """The mean over findings of each metric; ``known`` images have a label of some finding."""
+    out = []
     for metric, of_findings in values.items():
         every = np.array(list(of_findings.values()))
-        members = list(findings) if metric.endswith("_published") else defined(of_findings)
+        members = list(of_findings) if metric.endswith("_published") else defined(of_findings)
         mean = mean_published(every) if metric == "auc_published" else mean_defined(every)
         reason = "no label known" if metric.endswith("_published") else "undefined for every finding"
         of_mean = _mean_samples(metric, [samples[metric][name] for name in members], resampling)
@@ -87,13 +106,20 @@ def metric_rows(
 
 
 def _resampled(
-    table: pd.DataFrame, labels: np.ndarray, scores: np.ndarray, level: float, resampling: Resampling | None
+    table: pd.DataFrame,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    level: float,
+    resampling: Resampling | None,
+    names: Sequence[str],
 ) -> dict[str, np.ndarray]:
-    """AUC, accuracy and majority rate of one finding in each resample; nothing without resampling."""
+    """The metrics of one finding in each resample; nothing without resampling."""
     if resampling is None:
         return {}
     known = ~np.isnan(labels)
     places, labels, scores = resampling.places(table["patient"][known].tolist()), labels[known], scores[known]
+    if names == AUC_ALONE:
+        return {"auc": resampling.auc(places, labels, scores)}
     shares = resampling.shares(places, np.column_stack([(scores > level) == (labels == 1), labels == 1]))
     return {
         "auc": resampling.auc(places, labels, scores),

@@ -21,8 +21,10 @@ from ham.model.map_file import read_maps
 from ham.model.maps import RegionRule
 from ham.model.metrics import Overlap
 from ham.runtime.files import sha256, write_json, written
-from ham.scoring import classification, cuts, floors, localization
+from ham.scoring import classification, cuts, floors, localization, operating_points
+from ham.scoring.decision_names import NO_VALIDATION
 from ham.scoring.intervals import Resampling
+from ham.scoring.operating_points import OperatingPoints
 from ham.scoring.predictions import read_predictions
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.subgroups import split_groups, subgroup_rows
@@ -34,20 +36,24 @@ FLOORS = ("location-prior", "random-map", "whole-image")
 
 @dataclass(frozen=True)
 class ScoredFiles:
-    """What is scored: the weights that predicted, for their card, and what they predicted."""
+    """What is scored: the weights that predicted, for their card, and what they predicted; ``validation`` of images
+    that are not tested, for the choice of thresholds."""
 
     checkpoint: Path
     predictions: Path
     maps: Path
+    validation: Path | None = None
 
 
 @dataclass(frozen=True)
 class ScoredLists:
-    """Lists of the data set (``bbox/fold1/test``): tested, and whose boxes the training knew; None: no boxes."""
+    """Lists of the data set (``bbox/fold1/test``): tested, whose boxes the training knew, and of images that chose the
+    checkpoint; None: no boxes."""
 
     test: str
     test_boxes: str | None
     train_boxes: str | None
+    validation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,8 @@ def score(
     trained = Truth.of_dataset(dataset, None, lists.train_boxes)
     tables = make_tables(truth, trained.pairs, files, rule)
     resampling = Resampling.of_truth(truth, settings.resamples, settings.seed)
-    scores = make_metrics(truth, tables, settings, resampling)
+    points = choose_points(dataset, truth, files, lists, settings)
+    scores = make_metrics(truth, tables, settings, resampling, points)
     samples = take_samples(scores) | pairs_drawn(tables.localization, truth, resampling)
     metrics = {
         **split,
@@ -140,10 +147,15 @@ def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule:
 
 
 def make_metrics(
-    truth: Truth, tables: Tables, settings: ScoringSettings, resampling: Resampling | None = None
+    truth: Truth,
+    tables: Tables,
+    settings: ScoringSettings,
+    resampling: Resampling | None = None,
+    points: OperatingPoints | None = None,
 ) -> dict[str, Any]:
-    """classification, localization, floors and subgroups of metrics.json, with intervals where there are resamples;
-    where no pair is tested, nothing is localized."""
+    """classification, operating_points, decisions, localization, floors and subgroups of metrics.json, with intervals
+    where there are resamples; where no pair is tested, nothing is localized, where there are no ``points`` nothing
+    decided."""
 
     def localized(table: pd.DataFrame) -> list[dict[str, Any]]:
         if not truth.pairs:
@@ -153,16 +165,43 @@ def make_metrics(
     names = tables.floors["floor"]
     return {
         "classification": classification.metric_rows(tables.classification, truth.findings, settings, resampling),
+        "operating_points": {"reason": NO_VALIDATION} if points is None else points.described(),
+        "decisions": []
+        if points is None
+        else operating_points.metric_rows(tables.classification, truth.findings, points, resampling),
         "localization": localized(tables.localization),
         "floors": {name: localized(tables.floors[names == name]) for name in FLOORS},
-        "subgroups": subgroup_rows(truth, tables.classification, tables.localization, settings, resampling),
+        "subgroups": subgroup_rows(truth, tables.classification, tables.localization, settings, resampling, points),
     }
+
+
+def choose_points(
+    dataset: Dataset, truth: Truth, files: ScoredFiles, lists: ScoredLists, settings: ScoringSettings
+) -> OperatingPoints | None:
+    """Thresholds of the validation images that are not tested; None where there is no such image."""
+    if lists.validation is None or files.validation is None:
+        return None
+    images = dataset.held_out(lists.validation, [*truth.images, *(pair.image for pair in truth.pairs)])
+    if not images:
+        return None
+    validation = Truth.of_dataset(dataset, lists.validation, None).only(images)
+    joined = classification.join_labels(validation, read_predictions(files.validation, images, truth.findings))
+    patients = set(validation.patients)
+    return OperatingPoints.choose(
+        joined,
+        truth.findings,
+        settings.sensitivity,
+        list=lists.validation,
+        images=len(images),
+        patients=len(patients),
+        patients_tested=len(patients & {*truth.patients, *(pair.patient for pair in truth.pairs)}),
+    )
 
 
 def take_samples(scores: dict[str, Any]) -> dict[str, Any]:
     """Take the samples out of the rows of metrics.json: float32 [rows, B], in the order of the rows, by
-    ``classification``, ``localization``, ``subgroups`` and ``floor <name>``."""
-    kinds = {name: scores.get(name) or [] for name in ("classification", "localization", "subgroups")}
+    ``classification``, ``decisions``, ``localization``, ``subgroups`` and ``floor <name>``."""
+    kinds = {name: scores.get(name) or [] for name in ("classification", "decisions", "localization", "subgroups")}
     kinds |= {f"floor {name}": rows for name, rows in scores["floors"].items()}
     return {
         kind: np.array([row.pop("samples") for row in rows], dtype=np.float32) for kind, rows in kinds.items() if rows

@@ -20,6 +20,7 @@ class ScoringSettings(Settings):
     t_ior: Shares = Field(T_IOR, description="of T(IoR), ascending")
     certainty: Share = Field(CERTAINTY, description="refined map from which on a pixel is predicted")
     probability: Share = Field(0.5, description="probability above which accuracy counts a finding as present")
+    sensitivity: Share = Field(0.9, description="that the second operating point reaches on the validation images")
     leave_out: str | None = Field(
         "Cardiomegaly",
         description="finding left out of a second mean: large and always in the same place, it carries the first",

@@ -6,8 +6,8 @@ The data set's own labels and boxes are one source of it; another expert's are a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from ham.boxes import resized_mask
 from ham.datasets.dataset import Dataset
 
 UNKNOWN = "unknown"
+BAND = 20  # years of patients who are one group
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,42 @@ class Truth:
             patients=tuple(dataset.patient(image) for image in images),
             labels=dataset.labels(images),
             pairs=tuple(find_pairs(dataset, boxed)),
-            groups={"view": {image: str(dataset.table.at[image, "view"] or UNKNOWN) for image in {*images, *boxed}}},
+            groups=groups_of(dataset, list(dict.fromkeys([*images, *boxed]))),
         )
+
+    def only(self, images: Sequence[str]) -> Truth:
+        """The labels of ``images`` alone, which are among its own; without pairs."""
+        wanted = frozenset(images)
+        places = [place for place, image in enumerate(self.images) if image in wanted]
+        return replace(
+            self,
+            images=tuple(self.images[place] for place in places),
+            patients=tuple(self.patients[place] for place in places),
+            labels=self.labels[places],
+            pairs=(),
+        )
+
+
+def groups_of(dataset: Dataset, images: Sequence[str]) -> dict[str, dict[str, str]]:
+    """view, sex and age band of each image; what images.csv leaves blank is ``unknown``."""
+    told = dataset.table.loc[list(images)]
+    return {
+        "view": _known(images, told["view"]),
+        "sex": _known(images, told["sex"]),
+        "age": _known(images, map(age_band, told["age"])),
+    }
+
+
+def _known(images: Sequence[str], values: Iterable[str]) -> dict[str, str]:
+    return {image: value or UNKNOWN for image, value in zip(images, values, strict=True)}
+
+
+def age_band(age: str) -> str:
+    """``40-59`` of ``58``; blank of blank."""
+    if not age:
+        return ""
+    first = int(age) // BAND * BAND
+    return f"{first}-{first + BAND - 1}"
 
 
 def find_pairs(dataset: Dataset, images: Sequence[str]) -> list[Pair]:

@@ -25,6 +25,8 @@ def content(tmp_path: Path, **changes: Any) -> Content:
             "width": [64, 32, 64, 64],
             "height": [48, 32, 64, 64],
             "view": ["PA", "", "AP", "PA"],
+            "sex": ["F", "", "M", ""],
+            "age": ["58", "", "7", "99"],
             "Mass": [1, 0, np.nan, 0],
             "Edema": [0, 1, 1, np.nan],
         },
@@ -67,7 +69,8 @@ def test_what_was_written_is_read_back(folder: Path) -> None:
     assert dataset.patient("c.png") == "007"
     assert dataset.size("p1/a.png") == (64, 48)
     assert dataset.path("p1/a.png") == folder / "images/p1/a.png"
-    assert dataset.table.at["p1/b.png", "view"] == ""
+    assert dataset.table.loc["p1/b.png", ["view", "sex", "age"]].tolist() == ["", "", ""]
+    assert dataset.table["age"].tolist() == ["58", "", "7", "99"]
 
 
 def test_unknown_labels_stay_unknown(folder: Path) -> None:
@@ -76,7 +79,7 @@ def test_unknown_labels_stay_unknown(folder: Path) -> None:
     np.testing.assert_array_equal(labels, [[0, np.nan], [np.nan, 1], [1, 0]])
     assert Dataset.open(folder).labels([]).shape == (0, 2)
     first_rows = (folder / "images.csv").read_text().splitlines()[:2]
-    assert first_rows == ["image,patient,width,height,view,Mass,Edema", "p1/a.png,1,64,48,PA,1,0"]
+    assert first_rows == ["image,patient,width,height,view,sex,age,Mass,Edema", "p1/a.png,1,64,48,PA,F,58,1,0"]
 
 
 def test_boxes_keep_every_digit_of_their_source(folder: Path) -> None:

@@ -26,7 +26,7 @@ def drawn(patients: int = 400, seed: int = 1) -> tuple[pd.DataFrame, Boxed]:
     labels = (rng.random_sample((len(owners), 3)) < (0.15, 0.3, 0.02)).astype(float)
     table = pd.DataFrame(labels, columns=list(FINDINGS), index=[f"{i:05d}.png" for i in range(len(owners))])
     table.index.name = "image"
-    for place, (name, value) in enumerate({"width": 64, "height": 64, "view": "PA"}.items()):
+    for place, (name, value) in enumerate({"width": 64, "height": 64, "view": "PA", "sex": "", "age": ""}.items()):
         table.insert(place, name, value)
     table.insert(0, "patient", [str(owner) for owner in owners])
     boxed = {image: ["Mass"] for i, image in enumerate(table.index[table["Mass"] == 1]) if i % 3 == 0}
@@ -95,7 +95,15 @@ def test_the_folds_are_the_same_on_every_machine(case: tuple) -> None:
 
 def test_equal_patients_are_dealt_in_the_very_shares_of_the_settings() -> None:
     table = pd.DataFrame(
-        {"patient": [str(n) for n in range(1000)], "width": 64, "height": 64, "view": "PA", "Mass": 1.0},
+        {
+            "patient": [str(n) for n in range(1000)],
+            "width": 64,
+            "height": 64,
+            "view": "PA",
+            "sex": "",
+            "age": "",
+            "Mass": 1.0,
+        },
         index=[f"{n}.png" for n in range(1000)],
     )
     for validation, sizes in ((0.1, [700, 100, 200]), (0.345, [460, 340, 200])):

@@ -42,6 +42,8 @@ def dataset(tmp_path: Path) -> Dataset:
             "width": 64,
             "height": 64,
             "view": "",
+            "sex": "",
+            "age": "",
             "Mass": [1, 1, 0, 0, 1],
             "Edema": [0, np.nan, 0, 1, 1],
         },

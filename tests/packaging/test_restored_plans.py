@@ -59,6 +59,14 @@ def test_settings_that_decide_are_compared_and_places_are_not(root: Path) -> Non
     assert plans.data_settings(here, dataset) != plans.data_settings(other, dataset)
 
 
+def test_the_configuration_in_a_package_asks_for_what_made_it(root: Path) -> None:
+    made, dataset = configured(root, seeds=[0, 1])
+    asked = plans.package_request(made, dataset, shipped=True)["configuration"]
+    assert "ham-seed1" in made.variants
+    read, _ = planned(merged(read_map(root / "config/config.yaml"), asked), root / "config/datasets")
+    assert plans.result_settings(read) == plans.result_settings(made)
+
+
 @pytest.mark.parametrize("file", ["metrics.json", "run.json"])
 def test_a_package_is_refused_over_results_of_this_folder(root: Path, tmp_path: Path, file: str) -> None:
     (tmp_path / "a.zip").touch()

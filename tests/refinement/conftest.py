@@ -32,8 +32,9 @@ def dataset_folder(tmp_path: Path) -> Path:
             Image.fromarray(radiograph(image, SIZE)).save(path)
     write_json(folder / "Annotations/BBoxes.json", {image: boxes for image, boxes in BOXES.items() if boxes})
     _write_rows(folder / "missing.csv", [["image"], ["absent.png"]])
-    rows = [["image", "patient", "width", "height", "view", *FINDINGS]]
-    rows += [[image, "1", SIZE, SIZE, "PA", *(int(name in BOXES[image]) for name in FINDINGS)] for image in BOXES]
+    rows = [["image", "patient", "width", "height", "view", "sex", "age", *FINDINGS]]
+    about = ["1", SIZE, SIZE, "PA", "", ""]
+    rows += [[image, *about, *(int(name in BOXES[image]) for name in FINDINGS)] for image in BOXES]
     _write_rows(folder / "images.csv", rows)
     files = {"images.csv": "images.csv", "BBoxes.json": "Annotations/BBoxes.json", "missing.csv": "missing.csv"}
     info = {"name": "Small", "source": "nih", "findings": FINDINGS, "boxed_findings": FINDINGS, "box_grid": SIZE}

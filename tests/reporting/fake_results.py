@@ -227,6 +227,8 @@ def write_dataset(
         "width": width,
         "height": height,
         "view": "PA",
+        "sex": "",
+        "age": "",
     }
     table = pd.DataFrame(described | dict.fromkeys(findings, 1.0), index=pd.Index(names, name="image"))
     content = writer.Content(

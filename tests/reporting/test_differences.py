@@ -14,6 +14,7 @@ from PIL import Image
 
 from ham.errors import DataError
 from ham.reporting import result_tables, tables
+from ham.reporting.comparison_tables import Beside
 from ham.reporting.differences import Differences, differences, read_differences, verdict
 from ham.reporting.forest import write_forest
 from ham.reporting.results import read_results
@@ -130,7 +131,7 @@ def test_a_table_shows_differences_with_their_sign_and_whether_they_hold_zero(ma
     folders = [make_split("fold1"), make_split("fold1", variant="other", strength=0.9, seed=3)]
     rows = tables.tidy_rows(read_results(folders))
     compared = differences(rows)
-    shown = result_tables.build_tables(tables.framed(rows), ReportingSettings(), compared=compared)
+    shown = result_tables.build_tables(tables.framed(rows), ReportingSettings(), beside=Beside(compared))
     (table,) = (table for table in shown if table.title == "Differences")
     first = table.rows[0]
     assert (first.label, first.block) == ("other", "less ham")

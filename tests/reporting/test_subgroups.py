@@ -9,11 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from ham.reporting import result_tables, tables
+from ham.reporting.comparison_tables import Beside
 from ham.reporting.differences import differences
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
+from ham.reporting.subgroups_figure import write_subgroups
 from ham.scoring import localization
 from ham.scoring.metric_rows import MEAN, metric_row
 from ham.scoring.run import pairs_drawn, take_samples
@@ -91,7 +94,8 @@ def test_a_group_is_compared_with_the_largest_and_the_whole_is_left_alone(rows: 
 
 def test_a_table_shows_groups_and_hides_what_is_of_few(rows: list[tables.TidyRow]) -> None:
     settings = ReportingSettings(t_iou_thresholds=(0.3,), subgroup_minimum=10)
-    shown = result_tables.build_tables(tables.framed(rows), settings, compared=differences(rows))
+    beside = Beside(compared=differences(rows), subgroups=tables.framed([row for row in rows if row["group"]]))
+    shown = result_tables.build_tables(tables.framed(tables.of_all_images(rows)), settings, beside=beside)
     (table,) = (table for table in shown if table.title == "Subgroups")
     assert [row.label for row in table.rows] == ["AP", "AP less PA", "PA"]
     assert table.rows[0].cells == ["20", "8", "0.800", "n < 10"]
@@ -100,3 +104,30 @@ def test_a_table_shows_groups_and_hides_what_is_of_few(rows: list[tables.TidyRow
     assert not [table for table in shown if any(row.label == "AP" for row in table.rows if table.title != "Subgroups")]
     (summary,) = (table for table in shown if table.title == "T(IoU), mean over findings, pooled")
     assert summary.rows[0].cells[0] == f"{(5 / 12 + 6 / 8) / 2:.3f}"
+
+
+def test_the_figure_shows_groups_and_says_where_there_are_none(make_split: Make, tmp_path: Path) -> None:
+    folder = make_split("fold1")
+    with_views(folder, IOUS[0])
+    settings = ReportingSettings(subgroup_minimum=4)
+    tables.write_tables([folder], tmp_path / "tables/e.csv", settings)
+    for name, subgroups in (("some", tmp_path / "tables/subgroups/e.csv"), ("none", tmp_path / "none.csv")):
+        if name == "none":
+            text = (tmp_path / "tables/subgroups/e.csv").read_text()
+            subgroups.write_text(text.splitlines()[0] + "\n")
+        write_subgroups(tmp_path / "tables/e.csv", subgroups, tmp_path / name, settings)
+    some, none = (Image.open(tmp_path / f"{name}.png").size for name in ("some", "none"))
+    assert some[0] == 1500  # ten inches: a panel a number
+    assert none == (1050, 180)  # a sentence
+
+
+def test_who_reads_the_tidy_table_meets_all_images_only_and_groups_stand_beside(
+    make_split: Make, tmp_path: Path
+) -> None:
+    folder = make_split("fold1")
+    with_views(folder, IOUS[0])
+    tables.write_tables([folder], tmp_path / "tables/e.csv", ReportingSettings())
+    table, groups = (tables.read_table(tmp_path / path) for path in ("tables/e.csv", "tables/subgroups/e.csv"))
+    assert set(table["group"]) == {""}
+    assert set(groups["group"]) == {"view=AP", "view=PA"}
+    assert not table.duplicated(["variant", "split", "metric", "threshold", "scope", "finding"]).any()

@@ -30,6 +30,7 @@ ENTRY = {
     "table": "ham.reporting.tables",
     "figures": "ham.reporting.calibration_figure",
     "differences_figure": "ham.reporting.forest",
+    "subgroups_figure": "ham.reporting.subgroups_figure",
     "gallery": "ham.reporting.gallery",
     "package": "ham.packaging.archive",
     "report_page": "ham.reporting.page",

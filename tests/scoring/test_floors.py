@@ -18,7 +18,15 @@ LEFT, RIGHT = [0.0, 0.0, 50.0, 100.0], [50.0, 0.0, 50.0, 100.0]
 def pairs(boxes: dict[str, list[float]]) -> list[Pair]:
     """Of images of 100 x 100 with one box of one finding each; the patient is the letter before the number."""
     table = pd.DataFrame(
-        {"patient": [name[0] for name in boxes], "width": 100, "height": 100, "view": "PA", "Mass": 1.0},
+        {
+            "patient": [name[0] for name in boxes],
+            "width": 100,
+            "height": 100,
+            "view": "PA",
+            "sex": "",
+            "age": "",
+            "Mass": 1.0,
+        },
         index=list(boxes),
     )
     info = {"name": "x", "findings": ["Mass"], "boxed_findings": ["Mass"], "box_grid": 100, "lists": {}}

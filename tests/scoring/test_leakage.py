@@ -27,7 +27,7 @@ LISTS = {
 def content(**changes: Any) -> Content:
     images = sorted({image for images in LISTS.values() for image in images})
     table = pd.DataFrame({"patient": [image[0] for image in images]}, index=pd.Index(images, name="image"))
-    table = table.assign(width=8, height=8, view="PA", Mass=1)
+    table = table.assign(width=8, height=8, view="PA", sex="", age="", Mass=1)
     values: dict[str, Any] = {
         "key": "small",
         "name": "Small",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from ham.datasets.writer import Content, write_dataset
 from ham.errors import DataError
 from ham.model.map_file import write_maps
 from ham.model.maps import RegionRule
-from ham.scoring.run import ScoredFiles, make_metrics, make_tables
+from ham.scoring.run import ScoredFiles, ScoredLists, choose_points, make_metrics, make_tables
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair, Truth, masks_of
 
@@ -30,6 +31,8 @@ def dataset(tmp_path: Path) -> Dataset:
             "width": 8,
             "height": 8,
             "view": "PA",
+            "sex": ["F", "F", "", "M"],
+            "age": ["9", "21", "", "79"],
             "Mass": [1.0, 1.0, math.nan, 0.0],
             "Hernia": [0.0, 1.0, 0.0, 0.0],
         },
@@ -53,6 +56,15 @@ def test_a_data_sets_truth_is_of_the_images_that_are_there_in_the_order_of_its_l
     np.testing.assert_array_equal(truth.labels, [[0, 0], [1, 0], [math.nan, 0]])  # a blank is unknown
     (pair,) = truth.pairs
     assert (pair.image, pair.finding, pair.patient, pair.boxes) == ("c/1", "Mass", "c", 2)
+
+
+def test_images_stand_in_groups_and_what_nobody_says_is_unknown(dataset: Dataset) -> None:
+    groups = Truth.of_dataset(dataset, "test", "boxes").groups
+    assert groups == {
+        "view": {"c/1": "PA", "a1": "PA", "b1": "PA"},
+        "sex": {"c/1": "M", "a1": "F", "b1": "unknown"},
+        "age": {"c/1": "60-79", "a1": "0-19", "b1": "unknown"},
+    }
 
 
 def test_a_mask_is_all_boxes_of_a_pair_at_the_size_asked_for(dataset: Dataset) -> None:
@@ -110,6 +122,21 @@ def test_any_truth_is_scored_alike(tmp_path: Path) -> None:
     assert [found["t_iou", threshold, "Mass"] for threshold in (0.3, 0.4)] == [1, 0]
     known = {(row["metric"], row["finding"]): row["n_images"] for row in rows["classification"]}
     assert known["accuracy", "Mass"] == 1  # b1 is unknown
+
+
+def test_thresholds_are_chosen_on_validation_images_that_are_not_tested(dataset: Dataset, tmp_path: Path) -> None:
+    """Of the list ``test`` of c/1, a1 and b1, a1 is tested, with Mass, and b1's Mass is unknown."""
+    predicted = tmp_path / "validation-predictions.csv"
+    predicted.write_text("image,Mass,Hernia,abnormality\nc/1,0.3,0.1,0.2\nb1,0.4,0.2,0.6\n")
+    files = replace(write_predictions(tmp_path), validation=predicted)
+    truth = replace(Truth.of_dataset(dataset, "boxes", None), images=("a1",), patients=("a",))
+    lists = ScoredLists("boxes", None, None, "test")
+    points = choose_points(dataset, truth, files, lists, ScoringSettings())
+    assert points is not None
+    assert points.described()["images"] == 2
+    assert (points.described()["patients"], points.described()["patients_tested"]) == (2, 0)
+    everything = replace(truth, images=("a1", "b1", "c/1"))
+    assert choose_points(dataset, everything, files, lists, ScoringSettings()) is None
 
 
 def test_what_was_not_predicted_is_named(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from ham.datasets.dataset import Dataset
 from ham.datasets.image_store import write_store
 from ham.errors import WeightsError
 from ham.model.card import Card
@@ -38,7 +39,7 @@ def stored(phantom: Path, base: Path, side: int) -> Path:
 
 def predicted(phantom: Path, base: Path, store: Path | None) -> pd.DataFrame:
     checkpoint = base / "results/phantom/experiment/ham/fold1/model.safetensors"
-    chosen = PredictedImages(phantom, LISTS.validation, LISTS.validation_boxes, store)
+    chosen = PredictedImages(phantom, LISTS.validation, LISTS.validation_boxes, store, "Main/test_list")
     predict(checkpoint, chosen, PredictionSettings(), base, gpus=0, threads=1)
     return pd.read_csv(base / "predictions.csv", index_col="image")
 
@@ -59,7 +60,11 @@ def test_it_is_another_training_that_says_so_and_is_tested_on_its_store(
         assert Card.read(output / "model.safetensors").store == side
         if store is None:  # pixels come from where the training had them, whatever is configured now
             pd.testing.assert_frame_equal(predicted(phantom, tmp_path, None), predicted(phantom, tmp_path, header))
-    predicted(phantom, tmp_path, header)
+    tested = set(predicted(phantom, tmp_path, header).index)
+    held_out = pd.read_csv(tmp_path / "validation-predictions.csv", index_col="image")
+    assert set(held_out.index) == set(Dataset.open(phantom).listed("Main/test_list")) - tested
+    assert held_out.index.size > 0
+    assert not held_out.isna().to_numpy().any()
     for other in (None, stored(phantom, tmp_path, 32)):
         with pytest.raises(WeightsError, match=r"trained on an image store of 40 pixels; set data.store: 40"):
             predicted(phantom, tmp_path, other)

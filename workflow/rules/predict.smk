@@ -9,6 +9,7 @@ rule predict:
     output:
         predictions=f"{SPLIT}/predictions.csv",
         maps=f"{SPLIT}/maps.npz",
+        validation=f"{SPLIT}/validation-predictions.csv",
     log:
         f"{SPLIT}/logs/predict.log",
     conda:
@@ -20,7 +21,7 @@ rule predict:
         gpu=1,
     params:
         settings=CONFIG.prediction.plain(),
-        lists=lists("test", "test_boxes"),
+        lists=lists("test", "test_boxes", "validation"),
         training=lambda wildcards: training_plan(CONFIG, wildcards.experiment, wildcards.variant, wildcards.split),
         code=digest("predict"),
     message:

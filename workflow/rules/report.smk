@@ -21,6 +21,8 @@ rule table:
             labels={"experiment": "paired differences of {experiment}"},
         ),
         cuts="results/{dataset}/tables/cuts/{experiment}.csv",
+        subgroups="results/{dataset}/tables/subgroups/{experiment}.csv",
+        seeds="results/{dataset}/tables/seeds/{experiment}.csv",
     log:
         "results/{dataset}/logs/table/{experiment}.log",
     conda:
@@ -104,7 +106,9 @@ rule experiment_figures:
             labels={"experiment": "{experiment}", "figure": "calibration"},
         ),
         png=[
-            f"results/{{dataset}}/figures/{{experiment}}-{figure}.png" for figure in FIGURES if figure != "differences"
+            f"results/{{dataset}}/figures/{{experiment}}-{figure}.png"
+            for figure in FIGURES
+            if figure not in ("differences", "subgroups")
         ],
     log:
         "results/{dataset}/logs/figures/{experiment}.log",
@@ -152,6 +156,34 @@ rule differences_figure:
         "../scripts/differences_figure.py"
 
 
+rule subgroups_figure:
+    input:
+        table="results/{dataset}/tables/{experiment}.csv",
+        subgroups="results/{dataset}/tables/subgroups/{experiment}.csv",
+    output:
+        svg=report(
+            "results/{dataset}/figures/{experiment}-subgroups.svg",
+            caption="../report/subgroups.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "subgroups"},
+        ),
+        png="results/{dataset}/figures/{experiment}-subgroups.png",
+    log:
+        "results/{dataset}/logs/figures/{experiment}-subgroups.log",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
+    params:
+        settings=CONFIG.reporting.plain(),
+        code=digest("subgroups_figure"),
+    message:
+        "Subgroups of {wildcards.experiment}"
+    script:
+        "../scripts/subgroups_figure.py"
+
+
 # The same of every variant that is trained, whichever the configuration names: what the paper's ablations compare.
 use rule table as ablation_table with:
     input:
@@ -162,6 +194,8 @@ use rule table as ablation_table with:
         tex="results/{dataset}/tables/ablations/{experiment}.tex",
         differences="results/{dataset}/tables/ablations/differences/{experiment}.csv",
         cuts="results/{dataset}/tables/ablations/cuts/{experiment}.csv",
+        subgroups="results/{dataset}/tables/ablations/subgroups/{experiment}.csv",
+        seeds="results/{dataset}/tables/ablations/seeds/{experiment}.csv",
     log:
         "results/{dataset}/logs/table/ablations/{experiment}.log",
     params:
@@ -223,6 +257,7 @@ rule report_page:
         tables=products("tables"),
         differences=products("differences"),
         cuts=products("cuts"),
+        subgroups=products("subgroups"),
         leakage=products("leakage"),
         figures=products("figures"),
         galleries=products("gallery"),
@@ -276,6 +311,8 @@ rule tables:
         products("tables"),
         products("differences"),
         products("cuts"),
+        products("subgroups"),
+        products("seeds"),
         products("leakage"),
     message:
         f"Tables are in results/{CONFIG.dataset}/tables"

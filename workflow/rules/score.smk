@@ -7,6 +7,7 @@ rule score:
         model=f"{SPLIT}/model.safetensors",
         predictions=f"{SPLIT}/predictions.csv",
         maps=f"{SPLIT}/maps.npz",
+        validation=f"{SPLIT}/validation-predictions.csv",
     output:
         metrics=f"{SPLIT}/metrics.json",
         classification=f"{SPLIT}/classification.csv",
@@ -24,7 +25,8 @@ rule score:
         runtime="4h",
     params:
         settings=CONFIG.scoring.plain(),
-        lists=lists("test", "test_boxes", "train_boxes"),
+        lists=lists("test", "test_boxes", "train_boxes", "validation"),
+        seed=lambda wildcards: CONFIG.seed_of(wildcards.experiment, wildcards.variant),
         plan=lambda wildcards: result_plan(CONFIG, wildcards.experiment, wildcards.variant, wildcards.split),
         code=digest("score"),
     message:

@@ -11,9 +11,9 @@ if __name__ == "__main__":
 
         given = snakemake.input
         score(
-            {**dict(snakemake.wildcards.items()), "plan": snakemake.params.plan},
+            {**dict(snakemake.wildcards.items()), **snakemake.params.seed, "plan": snakemake.params.plan},
             Path(given.dataset).parent,
-            ScoredFiles(Path(given.model), Path(given.predictions), Path(given.maps)),
+            ScoredFiles(Path(given.model), Path(given.predictions), Path(given.maps), Path(given.validation)),
             ScoredLists(**snakemake.params.lists),
             ScoringSettings.of(snakemake.params.settings),
             Path(snakemake.output.metrics).parent,

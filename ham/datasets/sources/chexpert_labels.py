@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ham.datasets.settings import Uncertain
+from ham.datasets.sources.about_images import About, AboutReader, field_of, find_optional
 from ham.datasets.sources.csv_text import read_csv
 from ham.datasets.sources.label_table import find_columns
 from ham.datasets.sources.problems import mistake
@@ -20,7 +21,7 @@ from ham.errors import DataError
 # whatever folder the path begins with
 PATH = re.compile(r"(?:.*/)?((?:train|valid)/(patient\d+)/study\d+/view\d+_(?:frontal|lateral)\.jpg)")
 VIEW = "Frontal/Lateral"
-VIEWS = {"Frontal": "frontal", "Lateral": "lateral"}
+VIEWS = ("Frontal", "Lateral")
 WRITTEN = {"1.0": 1.0, "0.0": 0.0, "-1.0": -1.0, "1": 1.0, "0": 0.0, "-1": -1.0, "": np.nan}
 
 Policy = Literal["ones", "zeros", "ignore"]
@@ -36,22 +37,23 @@ READ_AS: dict[Policy, tuple[float, str]] = {
 
 
 def read_labels(paths: Sequence[Path], findings: Sequence[str], problems: list[Problem]) -> pd.DataFrame:
-    """The tables one after the other: index image; patient, view, a column a finding (1, 0, -1 uncertain, nan blank).
+    """The tables one after the other: index image; patient, view, sex, age, a column a finding
+    (1, 0, -1 uncertain, nan blank).
 
     Images are named from train/ or valid/ on, whatever folder the Path column begins with. ``Pleural Effusion`` is the
     finding ``Pleural_Effusion``, as in the authors' boxes. A row with a mistake is one of ``problems``, with file and
     line; DataError is for a file that is no such table.
     """
     rows: dict[str, _Row] = {}
+    about = AboutReader()
     for path in paths:
-        for where, row in _read_rows(Path(path), findings, problems):
+        for where, row in _read_rows(Path(path), findings, about, problems):
             if row.image in rows:
                 problems.append(mistake(f"{where}: {row.image} stands there twice", row.image))
             rows[row.image] = row
-    columns: dict[str, Any] = {
-        "patient": [row.patient for row in rows.values()],
-        "view": [row.view for row in rows.values()],
-    }
+    problems += about.problems()
+    columns: dict[str, Any] = {"patient": [row.patient for row in rows.values()]}
+    columns |= {name: [getattr(row.about, name) for row in rows.values()] for name in About._fields}
     labels = np.array([row.labels for row in rows.values()], dtype=np.float32).reshape(len(rows), len(findings))
     columns |= {finding: labels[:, column] for column, finding in enumerate(findings)}
     return pd.DataFrame(columns, pd.Index(list(rows), name="image", dtype=str))
@@ -60,12 +62,15 @@ def read_labels(paths: Sequence[Path], findings: Sequence[str], problems: list[P
 class _Row(NamedTuple):
     image: str
     patient: str
-    view: str
+    about: About
     labels: list[float]
 
 
-def _read_rows(path: Path, findings: Sequence[str], problems: list[Problem]) -> Iterator[tuple[str, _Row]]:
+def _read_rows(
+    path: Path, findings: Sequence[str], about: AboutReader, problems: list[Problem]
+) -> Iterator[tuple[str, _Row]]:
     header, rows = read_csv(path)
+    taken, sex, age = (find_optional(header, name) for name in ("AP/PA", "Sex", "Age"))
     needed = ["Path", VIEW, *(finding.replace("_", " ") for finding in findings)]
     columns = find_columns(path, header, needed)
     empty = True
@@ -85,7 +90,9 @@ def _read_rows(path: Path, findings: Sequence[str], problems: list[Problem]) -> 
         elif unknown:
             problems.append(mistake(f"{where}: the label {unknown[0]!r} is not 1.0, 0.0, -1.0 or blank"))
         else:
-            yield where, _Row(named[1], named[2], VIEWS[view], [WRITTEN[text] for text in written])
+            frontal = field_of(fields, taken) if view == "Frontal" else ""
+            told = about.read(frontal or view, field_of(fields, sex), field_of(fields, age))
+            yield where, _Row(named[1], named[2], told, [WRITTEN[text] for text in written])
     if empty:
         raise DataError(f"{path} has a header and no rows: a row an image is expected")
 

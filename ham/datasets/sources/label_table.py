@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ham.datasets.description import explain_unsafe
+from ham.datasets.sources.about_images import About
 from ham.datasets.sources.problems import mistake
 from ham.datasets.writer import Problem
 from ham.errors import DataError, list_some
@@ -25,7 +26,7 @@ class LabelRow(NamedTuple):
     line: int
     image: str
     patient: str
-    view: str
+    about: About
     labels: np.ndarray
     wrong: str | None
 
@@ -33,13 +34,14 @@ class LabelRow(NamedTuple):
 def build_label_table(
     path: Path, rows: Iterable[LabelRow], findings: Sequence[str], problems: list[Problem]
 ) -> pd.DataFrame:
-    """The rows as a table: index image; patient, view, a column a finding; of an image that stands twice the first.
+    """The rows as a table: index image; patient, view, sex, age, a column a finding; of an image that
+    stands twice the first.
 
     A row with a mistake is one of ``problems``; DataError is for a table without rows.
     """
     seen: dict[str, int] = {}
-    patients, views, labels = [], [], []
-    for line, image, patient, view, vector, wrong in rows:
+    patients, abouts, labels = [], [], []
+    for line, image, patient, about, vector, wrong in rows:
         if wrong:
             pass
         elif image in seen:
@@ -53,13 +55,14 @@ def build_label_table(
         if image not in seen:
             seen[image] = line
             patients.append(patient)
-            views.append(view)
+            abouts.append(about)
             labels.append(vector)
     if not seen:
         raise DataError(f"{path} has a header and no rows: a row an image is expected")
     table = pd.DataFrame(np.stack(labels), index=pd.Index(list(seen), name="image"), columns=list(findings))
     table.insert(0, "patient", patients)
-    table.insert(1, "view", views)
+    for place, (name, values) in enumerate(zip(About._fields, zip(*abouts, strict=True), strict=True), 1):
+        table.insert(place, name, list(values))
     return table
 
 

@@ -1,7 +1,7 @@
 """NIH ChestX-ray14, and whatever comes in its form, to the folder of :mod:`ham.datasets.dataset`.
 
-Data_Entry gives findings, patient and view of each image, BBox_List the boxes in the frame of the distributed images
-(1024 x 1024; ``OriginalImage[Width,Height]`` is the size before NIH reduced them and plays no part here).
+Data_Entry gives findings, patient, view, sex and age of each image, BBox_List the boxes in the frame of the distributed
+images (1024 x 1024; ``OriginalImage[Width,Height]`` is the size before NIH reduced them and plays no part here).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pandas as pd
 from ham.datasets.acquire.checksum_record import verified_by
 from ham.datasets.dataset import BoxesByImage, read_list
 from ham.datasets.description import PUBLISHED, Description, find_repeated
+from ham.datasets.sources.about_images import AboutReader, field_of, find_optional
 from ham.datasets.sources.box_checks import SMALLEST, add_once, check_owner, four_numbers, read_json
 from ham.datasets.sources.conversion import ConversionRequest
 from ham.datasets.sources.csv_text import LARGEST_TABLE, read_csv
@@ -71,7 +72,8 @@ def convert(request: ConversionRequest) -> None:
 
 
 def read_entries(path: Path, findings: Sequence[str], grid: int, problems: list[Problem]) -> pd.DataFrame:
-    """Data_Entry in any of its issues as a table: index image; patient, width, height, view, a column a finding (0, 1).
+    """Data_Entry in any of its issues as a table: index image; patient, width, height, view, sex, age,
+    a column a finding (0, 1).
 
     The 2017 issue's header ends in a nameless column, the two of 2020 say Patient Gender or Patient Sex; header fields
     such as ``OriginalImage[Width,Height]`` fall apart at their comma. Columns are found by name. A row with a mistake
@@ -79,15 +81,22 @@ def read_entries(path: Path, findings: Sequence[str], grid: int, problems: list[
     """
     header, rows = read_csv(path)
     columns = find_columns(path, header, COLUMNS)
-    table = build_label_table(path, _read_label_rows(rows, columns, len(header), findings), findings, problems)
+    about = AboutReader()
+    table = build_label_table(path, _read_label_rows(rows, columns, header, findings, about), findings, problems)
+    problems += about.problems()
     table.insert(1, "width", grid)
     table.insert(2, "height", grid)
     return table
 
 
 def _read_label_rows(
-    rows: Iterable[tuple[int, list[str]]], columns: Sequence[int], width: int, findings: Sequence[str]
+    rows: Iterable[tuple[int, list[str]]],
+    columns: Sequence[int],
+    header: Sequence[str],
+    findings: Sequence[str],
+    about: AboutReader,
 ) -> Iterator[LabelRow]:
+    sex, age = find_optional(header, "Patient Sex", "Patient Gender"), find_optional(header, "Patient Age")
     meaning: dict[str, tuple[np.ndarray, str | None]] = {}  # some 800 combinations of findings in 112,120 rows
     for line, row in rows:
         image, found, patient, view = (row[column].strip() if column < len(row) else "" for column in columns)
@@ -95,8 +104,9 @@ def _read_label_rows(
             meaning[found] = parse_findings(found, findings)
         vector, wrong = meaning[found]
         if len(row) <= max(columns):
-            wrong = f"{len(row)} fields, {width} are expected"
-        yield LabelRow(line, image, patient, view, vector, wrong)
+            wrong = f"{len(row)} fields, {len(header)} are expected"
+        told = about.read(view, field_of(row, sex), field_of(row, age))
+        yield LabelRow(line, image, patient, told, vector, wrong)
 
 
 def read_boxes(path: Path, description: Description, table: pd.DataFrame, problems: list[Problem]) -> BoxesByImage:

@@ -16,6 +16,7 @@ import pandas as pd
 from ham.boxes import Box
 from ham.datasets.dataset import BoxesByImage
 from ham.datasets.description import ENDINGS, SPLIT_PARTS, BoxesFile, Description, LabelsFile
+from ham.datasets.sources.about_images import AboutReader, field_of
 from ham.datasets.sources.box_checks import (
     GivenBox,
     add_once,
@@ -99,22 +100,25 @@ def _make_split_lists(labels: LabelsFile, part_of: Mapping[str, str], boxes: Box
 def read_labels(
     labels: LabelsFile, findings: Sequence[str], problems: list[Problem]
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The table of labels: index image; patient, view (blank), a column a finding (1, 0, nan: unknown); and its split.
+    """The table of labels: index image; patient, view, sex, age, a column a finding (1, 0, nan: unknown); and the
+    split.
 
     The split is train, val, test or blank for each image. A row with a mistake is one of ``problems``; DataError is for
     a file that is no such table.
     """
     path = Path(labels.file)
     header, rows = read_csv(path)
-    about = [labels.image, labels.patient, *([labels.split] if labels.split is not None else [])]
-    columns = find_columns(path, header, [*about, *(findings if labels.findings is None else [labels.findings])])
+    needed = [labels.image, labels.patient, *([labels.split] if labels.split is not None else [])]
+    columns = find_columns(path, header, [*needed, *(findings if labels.findings is None else [labels.findings])])
+    about, of_person = AboutReader(), (labels.view, labels.sex, labels.age)
+    view, sex, age = (find_columns(path, header, [name])[0] if name else None for name in of_person)
     part_of: dict[str, str] = {}
 
     def read() -> Iterator[LabelRow]:
         for line, row in rows:
             fields = [row[column].strip() if column < len(row) else "" for column in columns]
             image, patient, *rest = fields
-            written = rest[len(about) - 2 :]
+            written = rest[len(needed) - 2 :]
             if labels.findings is None:
                 vector, wrong = _parse_cells(written, findings)
             else:
@@ -125,9 +129,12 @@ def read_labels(
             if len(row) != len(header):
                 wrong = f"{len(row)} fields, {len(header)} are expected"
             part_of.setdefault(image, PART_OF.get(part, ""))
-            yield LabelRow(line, image, patient, "", vector, wrong)
+            told = about.read(field_of(row, view), field_of(row, sex), field_of(row, age))
+            yield LabelRow(line, image, patient, told, vector, wrong)
 
-    return build_label_table(path, read(), findings, problems), part_of
+    table = build_label_table(path, read(), findings, problems)
+    problems += about.problems()
+    return table, part_of
 
 
 def _parse_cells(written: Sequence[str], findings: Sequence[str]) -> tuple[np.ndarray, str | None]:

@@ -37,7 +37,8 @@ def test_a_folder_becomes_a_data_set_without_a_copied_image(brought: Brought) ->
     assert list(dataset.table.index) == list(SIZES)
     assert {image: dataset.size(image) for image in SIZES} == SIZES
     assert dataset.patient(LATER) == "patient00003"
-    assert dataset.table["view"].tolist() == ["frontal", "lateral", *["frontal"] * 6]
+    assert dataset.table["view"].tolist() == ["PA", "lateral", *["frontal"] * 6]
+    assert set(zip(dataset.table["sex"], dataset.table["age"], strict=True)) == {("F", "68")}
     assert (dataset.folder / "images/train").is_symlink()
     assert dataset.path(FIRST).samefile(brought.folder / FIRST)
     assert dataset.listed("Main/valid") == [VALID]

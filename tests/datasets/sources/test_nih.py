@@ -34,7 +34,7 @@ def test_a_distribution_becomes_a_data_set(mirror: Mirror) -> None:
     np.testing.assert_array_equal(dataset.labels(list(dataset.table.index))[:3], [[0, 1, 0], [1, 1, 0], [0, 0, 0]])
     assert dataset.patient("00000003_001.png") == "3"
     assert dataset.size(FIRST) == (32, 32)
-    assert dataset.table.at[FIRST, "view"] == "PA"
+    assert dataset.table.loc[FIRST, ["view", "sex", "age"]].tolist() == ["PA", "M", "57"]
     assert all(dataset.path(image).is_file() for image in dataset.table.index)
     assert dataset.listed("Main/fold1/test_0_0.2") == [FIRST]
     assert dataset.listed("bbox/empty") == []
@@ -58,8 +58,8 @@ def test_boxes_are_in_the_frame_of_the_distributed_image_and_infiltrate_means_in
     "change",
     [
         lambda text: text.replace("Patient Sex", "Patient Gender"),
-        # 2017: a nameless last column, ages as 058Y
-        lambda text: "\n".join(line + "," for line in text.replace(",57,", ",058Y,").splitlines()) + "\n",
+        # 2017: a nameless last column, ages as 057Y
+        lambda text: "\n".join(line + "," for line in text.replace(",57,", ",057Y,").splitlines()) + "\n",
         lambda text: text.replace("spacing[x,y]".title(), "spacing[x,y]") + "\n\n",
         lambda text: "\ufeff" + text.replace("\n", "\r\n"),
     ],

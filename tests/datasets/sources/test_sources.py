@@ -36,7 +36,15 @@ def convert_made_up(request: ConversionRequest) -> None:
     images = (request.fetched / "table.txt").read_text().split()
     refuse_mistakes(request, [mistake("bad.png is bad: mend it", "bad.png")] if "bad.png" in images else [])
     table = pd.DataFrame(
-        {"patient": images, "width": 8, "height": 8, "view": "", "Mass": np.arange(len(images)) % 2},
+        {
+            "patient": images,
+            "width": 8,
+            "height": 8,
+            "view": "",
+            "sex": "",
+            "age": "",
+            "Mass": np.arange(len(images)) % 2,
+        },
         index=pd.Index(images, name="image"),
     )
     content = build_content(

@@ -122,6 +122,19 @@ def test_lists_follow_the_split_column_and_folds_go_by_patient(own: Own) -> None
     assert not {dataset.patient(image) for image in tested[0]} & {dataset.patient(image) for image in tested[1]}
 
 
+def test_view_sex_and_age_come_from_the_columns_that_are_named(own: Own) -> None:
+    about = iter(["Position,Sex,Age", "PA,F,58", "LL,F,59", ",,414", "AP,male,7", "ap,x,", "PA,M,99"])
+    own.labels = "".join(f"{line},{next(about)}\n" for line in own.labels.splitlines())
+    own.keys["labels"] |= {"view": "Position", "sex": "Sex", "age": "Age"}
+    table = own.build().table
+    assert table["view"].tolist() == ["PA", "lateral", "", "AP", "AP", "PA"]
+    assert table["sex"].tolist() == ["F", "F", "", "M", "", "M"]
+    assert table["age"].tolist() == ["58", "59", "", "7", "", "99"]
+    assert ("", "1 ages are no years from 0 to 99, such as '414'", "read as unknown") in problems(own.dataset)
+    own.keys["labels"]["age"] = "Jahre"
+    assert "the header has no column Jahre" in mistakes(own)[0]
+
+
 def test_a_column_a_finding_with_unknown_labels_and_no_split_or_boxes(own: Own) -> None:
     own.labels = (
         "Mass,who,file,Edema\n" + f"1,p1,{A1},0\n,p1,{A2},1.0\n0.0,p2,{B1},\n0,p3,{C1},0\n1,p4,{D1},0\n0,p5,{D2},1\n"
