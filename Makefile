@@ -13,7 +13,7 @@ SOURCES := ham tests envs workflow/scripts benchmarks
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: install demo watch test test-sample check bench mutants kills lock clean help
+.PHONY: install demo watch package test test-sample check bench mutants kills lock clean help
 
 install: $(INSTALLED) ## Set up .venv, and nothing else (demo and test do it by themselves)
 	@printf 'Once a terminal:        source .venv/bin/activate\n'
@@ -29,6 +29,10 @@ demo: $(INSTALLED) ## The whole pipeline on drawn radiographs, without GPU or do
 watch: $(INSTALLED) ## All trainings and the time left, until Ctrl-C
 	@printf 'Curves and attention maps: $(BIN)/tensorboard --logdir results/.resume\n'
 	@$(BIN)/ham watch
+
+WITH ?=
+package: $(INSTALLED) ## Results as one archive to publish; of other settings: make package WITH='--configfile mine.yaml'
+	$(BIN)/snakemake package --cores all $(WITH)
 
 test: $(INSTALLED) ## All tests that need nothing from outside
 	HAM_NO_SKIPS=1 $(PYTEST) -m "not sample"

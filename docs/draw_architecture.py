@@ -67,7 +67,13 @@ FLOORS = [
             "ham.predicting": Room(1, "probabilities, maps; nothing of the truth"),
         },
     ),
-    Floor("results", {"ham.scoring": Room(2, "predictions beside a truth: the numbers")}),
+    Floor(
+        "results",
+        {
+            "ham.scoring": Room(2, "predictions beside a truth: the numbers"),
+            "ham.packaging": Room(3, "results as one archive, and back from it"),
+        },
+    ),
     Floor("results", {"ham.reporting": Room(2, "numbers as tables, figures, galleries, a page")}),
     Floor("what is asked for", {"ham.precedence": Room(4, "which file's value wins")}),
     Floor("what is asked for", {"ham.config": Room(2, "all settings together, checked at once")}),

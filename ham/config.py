@@ -17,6 +17,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from ham.datasets.description import find_repeated, refuse
 from ham.datasets.settings import DataSettings
 from ham.errors import SettingsError
+from ham.packaging.settings import RestoreSettings
 from ham.precedence import merged, read_map
 from ham.predicting.settings import PredictionSettings
 from ham.protocol import CERTAINTY
@@ -86,6 +87,7 @@ class Configuration(Settings):
     seeds: tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...] = Field(
         (), description="each split is trained again with these: spread over seeds beside spread over splits"
     )
+    restore: RestoreSettings | None = Field(None, description="a package to take in place of training; null: train")
     data: DataSettings = DataSettings()
     refinement: RefinementSettings = RefinementSettings()
     training: dict[str, Any] = Field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import Any
 from ham.config import ROLES, Configuration, is_name, load
 from ham.datasets.description import Description
 from ham.errors import SettingsError
+from ham.packaging.manifest import DATASET_FOLDER, RECORD, SUMS
 from ham.runtime.owners import explain_other_owner
 from ham.settings import sentence
 
@@ -34,6 +35,31 @@ def refuse_other_owner(config: Configuration, dataset: Description, root: Path) 
     """SettingsError where results/ or datasets/ below ``root`` hold another data set under one of these names."""
     if reason := explain_other_owner(root, config.key, dataset.name):
         raise SettingsError(f"dataset: {reason}")
+
+
+def refuse_mixed_results(config: Configuration, root: Path) -> None:
+    """SettingsError where results/ below ``root`` were restored and are now to be made, or the other way round, and
+    where there is no package to restore."""
+    results = root / "results" / config.key
+    restored = any((results / name).exists() for name in (RECORD, DATASET_FOLDER))
+    if config.restore is None:
+        if restored:
+            raise SettingsError(
+                f"{results} was restored from a package, and results made here never stand beside such: give restore "
+                "as before, work in another folder (--directory), or move it away"
+            )
+        return
+    names = ("metrics.json", "run.json")
+    made = next((path.parent for name in names for path in sorted(results.glob(f"*/*/*/{name}"))), None)
+    if made is not None and not restored:
+        raise SettingsError(
+            f"restore: {made} was made here, and a package is never mixed with such: work in another folder "
+            f"(--directory), or move {results} away"
+        )
+    file = root / config.restore.file
+    if config.restore.address is None and not file.is_file() and not (results / RECORD).is_file():
+        lacks = f"has no {SUMS}: it is no unpacked package" if file.name == SUMS else "is neither a .zip nor a folder"
+        raise SettingsError(f"restore: {config.restore.source} {lacks}")
 
 
 def refuse_absent_files(dataset: Description, root: Path) -> None:
@@ -98,7 +124,7 @@ def check(config: Configuration, dataset: Description) -> None:
                 problems.append(f"reporting.{metric}_thresholds: {threshold} is not among scoring.{metric}")
     if not any(config.splits(name, variant) for name in config.experiments for variant in config.variants):
         problems.append("variants: none of them has weights for any of the experiments")
-    problems += _pretrained(config) + _store(config)
+    problems += _store(config) + (_pretrained(config) if config.restore is None else [])
     if problems:
         raise SettingsError(sentence("the configuration", problems))
 

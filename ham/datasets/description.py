@@ -187,6 +187,11 @@ class Description(Settings):
     findings: tuple[Finding, ...] = Field(min_length=1, description="All findings, in the network's order.")
     boxed_findings: tuple[Finding, ...] = Field(default=(), description="The findings that have boxes.")
     licence: str = Field(description="Terms of use, in words.")
+    redistributable: bool = Field(
+        default=False,
+        exclude=True,  # no conversion reads it
+        description="Whether the licence lets labels, boxes and some images be passed on; else a package has none.",
+    )
     attribution: str = Field(description="Whom to thank and cite.")
     archives: tuple[FileEntry, ...] = Field(default=(), description="Archives of images.")
     tables: tuple[FileEntry, ...] = Field(default=(), description="Labels, boxes and official lists.")

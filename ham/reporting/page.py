@@ -13,6 +13,7 @@ import jinja2
 import pandas as pd
 
 from ham.errors import DataError
+from ham.packaging.manifest import Record
 from ham.reporting import embed
 from ham.reporting.caveats import list_caveats
 from ham.reporting.cells import Table, spans
@@ -65,7 +66,7 @@ class ReportFiles:
     ``splits`` are the result folders of all splits; ``tables`` the tidy csv of each experiment; ``figures``
     <experiment>-<kind>.svg or .png; ``galleries`` <experiment>/<variant>.png; ``leakage`` the audit of
     each experiment, ``differences`` its paired differences, ``cuts`` the same maps cut elsewhere, ``subgroups`` the
-    numbers of its subgroups.
+    numbers of its subgroups; ``restored`` is restored.json, where the results come from a package.
     """
 
     splits: Sequence[Path]
@@ -76,6 +77,7 @@ class ReportFiles:
     differences: Sequence[Path] = ()
     cuts: Sequence[Path] = ()
     subgroups: Sequence[Path] = ()
+    restored: Path | None = None
 
 
 def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings: ReportingSettings) -> None:
@@ -111,6 +113,7 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
     page = environment.get_template("report.html.j2").render(
         dataset=info,
         sources=group_sources(info),
+        restored=_restored(files.restored) if files.restored else None,
         key=read_splits[0].dataset if read_splits else Path(output).parent.name,
         glance=_shown(glance_table(groups, tables, compared, settings)),
         marks=MARKS,
@@ -141,6 +144,17 @@ def _dataset(folder: Path) -> Shown:
         "lists": lists,
         "incomplete": absent or any(_lacks(entry) for entry in lists.values()),
     }
+
+
+def _restored(path: Path) -> Shown:
+    """What restored.json says, commits and versions in words."""
+    record = Record.read(path)
+    made = [
+        f"commit {_commit(maker.plain()) or 'unknown'} with "
+        + ", ".join(f"{name} {version}" for name, version in maker.versions.items())
+        for maker in record.made_by
+    ]
+    return {"source": record.source, "sha256": record.sha256, "ham": record.ham, "made": made}
 
 
 def _lacks(entry: Shown) -> bool:

@@ -18,6 +18,8 @@ import pandas as pd
 
 from ham.errors import DataError
 from ham.model.card import Card
+from ham.packaging.manifest import CARD
+from ham.packaging.restored import refuse_other_than_restored
 from ham.scoring.decision_names import UNCHOSEN, YOUDEN
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, metric_row
 
@@ -178,8 +180,10 @@ class SplitResult:
         """Training settings, from run.json or the card of the tested weights; nothing where neither holds them."""
         if "settings" in self.run:
             return dict(self.run["settings"])
-        model = self.folder / "model.safetensors"
-        return dict(Card.read(model).settings) if model.exists() else {}
+        model, card = self.folder / "model.safetensors", self.folder / CARD  # of restored results only the card
+        if model.exists():
+            return dict(Card.read(model).settings)
+        return dict(Card.parse(_json(card, required=True), card).settings) if card.exists() else {}
 
     @property
     def undefined_checkpoint(self) -> str | None:
@@ -265,12 +269,15 @@ def read_results(folders: Iterable[Path | str]) -> list[SplitResult]:
     ]
 
 
-def refuse_other_plans(plans: Mapping[str, str]) -> None:
+def refuse_other_plans(plans: Mapping[str, str | None]) -> None:
     """DataError where the results in a folder were made with other settings or code than those now asked for.
 
-    ``plans`` is the folder of each split to the digest that its metrics.json must bear.
+    ``plans`` is the folder of each split to the digest that its metrics.json must bear; None: the split was restored,
+    and its files must be those of the package (:mod:`ham.packaging`).
     """
-    others = [folder for folder, plan in plans.items() if SplitResult(Path(folder)).metrics.get("plan") != plan]
+    refuse_other_than_restored([Path(folder) for folder, plan in plans.items() if plan is None])
+    made = {folder: plan for folder, plan in plans.items() if plan is not None}
+    others = [folder for folder, plan in made.items() if SplitResult(Path(folder)).metrics.get("plan") != plan]
     if others:
         more = f" (and {len(others) - 1} others)" if len(others) > 1 else ""
         raise DataError(

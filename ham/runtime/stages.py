@@ -163,6 +163,12 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.gallery_page",
         "ham.reporting.style",
     ),
+    "package": (
+        "ham.packaging.archive",
+        "ham.packaging.contents",
+        "ham.packaging.crate",
+        "ham.packaging.readme",
+    ),
     "report_page": (
         *TABLES,
         "ham.boxes",
@@ -198,6 +204,8 @@ SILENT = frozenset(
         "ham.model.map_file",
         "ham.model.state_dicts",
         "ham.model.weights",
+        "ham.packaging.manifest",
+        "ham.packaging.restored",
         "ham.predicting.settings",
         "ham.refinement.settings",
         "ham.reporting.settings",

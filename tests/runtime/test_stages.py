@@ -34,6 +34,7 @@ ENTRY = {
     "subgroups_figure": "ham.reporting.subgroups_figure",
     "gallery": "ham.reporting.gallery",
     "gallery_page": "ham.reporting.gallery_page",
+    "package": "ham.packaging.archive",
     "report_page": "ham.reporting.page",
 }
 ALL = sorted({module for declared in stages.DECIDING.values() for module in declared})

@@ -28,6 +28,7 @@ with SnakemakeApi() as api:
 # Between them every rule: drawn, stored, CheXpert's form, images of one's own
 CONFIGURATIONS = {
     "phantom": "dataset: phantom\ndata: {store: 576}\n",
+    "restored": f"dataset: phantom\nrestore: {{source: 'https://example.org/a.zip', sha256: {'ab' * 32}}}\n",
     "chexpert": "dataset: chexpert-phantom\nexperiments: [localization-5fold-by-patient]\n",
 }
 
@@ -51,8 +52,9 @@ def test_every_rule_that_a_cluster_runs_says_its_memory_and_time_and_networks_th
     text = "".join(path.read_text() for path in ROOT.glob("workflow/**/*") if path.is_file())
     assert set(rules) == set(re.findall(r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:$", text, re.MULTILINE))
     submitted = {name: resources for name, (submitted, resources) in rules.items() if submitted}
-    assert not {"fetch_archive", "fetch_tables", "fetch_weights"} & set(submitted)  # nodes may not reach the network
-    assert len(submitted) == 24
+    local = {"fetch_archive", "fetch_package", "fetch_tables", "fetch_weights"}  # nodes may not reach the network
+    assert not local & set(submitted)
+    assert len(submitted) == 26
     assert [name for name, resources in submitted.items() if not {"mem_mb", "runtime"} <= resources] == []
     assert {name for name, resources in submitted.items() if "gpu" in resources} == {"train", "predict"}
 

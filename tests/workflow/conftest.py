@@ -79,7 +79,7 @@ def jobs(text: str) -> dict[str, int]:
     """The job table that Snakemake prints."""
     table = text.split("Job stats:")[1] if "Job stats:" in text else ""
     counts = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
-    for target in ("total", "all", "report", "tables", "trainings"):
+    for target in ("total", "all", "report", "tables", "trainings", "gallery"):
         counts.pop(target, None)
     return counts
 

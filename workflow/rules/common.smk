@@ -41,7 +41,9 @@ try:
     config["dataset"] = CONFIG.dataset  # for scripts and captions: a name where a path was given
     if workflow.is_main_process:  # not again by every job
         dataset_fit.refuse_other_owner(CONFIG, DATASET, Path.cwd())
-        dataset_fit.refuse_absent_files(DATASET, Path.cwd())
+        dataset_fit.refuse_mixed_results(CONFIG, Path.cwd())
+        if CONFIG.restore is None:
+            dataset_fit.refuse_absent_files(DATASET, Path.cwd())
         untold = precedence.shadowed(given, CONFIG.experiments, CONFIG.variants)
         for line in [*untold, *dataset_fit.tell_left_out(CONFIG)]:
             logger.warning(line)
@@ -62,8 +64,18 @@ ARCHIVES = {name.split(".")[0]: name for name in CONFIG.data.archives_of(DATASET
 # Records of images: one an archive, or one of the folder that has them already; none where conversion looks itself.
 RECORDS = [] if DATASET.brought else [*ARCHIVES] or ["linked"]
 SHIPPED = files_digest(*sorted([*(ROOT / "config").rglob("*.csv"), *(ROOT / "ham/reporting/templates").iterdir()]))
-TRAINED = [name for name, variant in CONFIG.define.variants.items() if variant.weights is None]
-GIVEN = [name for name in CONFIG.define.variants if name not in TRAINED]  # variants that come with their weights
+GIVEN = [name for name, variant in CONFIG.define.variants.items() if variant.weights is not None]
+# Variants that can be trained; where results are restored, those that are.
+TRAINED = [
+    name for name in (CONFIG.define.variants if CONFIG.restore is None else CONFIG.variants) if name not in GIVEN
+]
+# What audits and report read of the data set: its folder, or what a package has of it.
+TOLD = FOLDER if CONFIG.restore is None else f"results/{CONFIG.dataset}/{plans.DATASET_FOLDER}"
+RESTORED = {} if CONFIG.restore is None else plans.restored_files(CONFIG, DATASET)  # path: name in the package
+DESCRIBED = (ROOT / f"config/datasets/{CONFIG.dataset}.yaml").is_file()  # or else by a file of the user's own
+PACKAGE = plans.package_file(CONFIG)  # that is restored
+RECORD = [] if CONFIG.restore is None else f"results/{CONFIG.dataset}/restored.json"
+PICTURES = CONFIG.restore is None or Path(f"{FOLDER}/dataset.json").is_file()  # whether a gallery can be drawn
 SPLIT = "results/{dataset}/{experiment}/{variant}/{split}"
 
 
@@ -171,8 +183,17 @@ def of_variant(*files):
 
 
 def products(kind):
-    """Tables, leakage audits, figures, exchange or galleries of the experiments that have a split to show."""
-    return plans.products(CONFIG, kind)
+    """Tables, leakage audits, figures, exchange or galleries of the experiments that have a split to show; of restored
+    ones a gallery, and what holds boxes of data that may not be handed on, only where the data set is there."""
+    told = PICTURES or kind != "gallery" and (kind != "exchange" or DATASET.redistributable)
+    return plans.products(CONFIG, kind) if told else []
+
+
+def packed(wildcards):
+    """Input of a package beside what `all` makes: what it has of the data set."""
+    if CONFIG.restore is not None:
+        raise WorkflowError("These results were restored from a package: hand that on, it is what was published.")
+    return plans.packaged_dataset_files(CONFIG, DATASET)
 
 
 # What lies between a user's files and a report: a target that names it restores what was deleted.
@@ -180,14 +201,13 @@ DATASET_FILES = [
     f"{FOLDER}/{name}"
     for name in ("images.csv", "missing.csv", "Annotations/Tags.json", "Annotations/BBoxes.json", "summary.csv")
 ]
-BETWEEN = [*DATASET_FILES, *plans.files_between(CONFIG)]
+BETWEEN = [*DATASET_FILES, *plans.files_between(CONFIG)] if CONFIG.restore is None else [*RESTORED, RECORD]
 
 
 # Of a cluster, the machine where Snakemake runs is the one that reaches the network.
 localrules:
     fetch_archive,
     fetch_tables,
-    fetch_weights,
 
 
 wildcard_constraints:

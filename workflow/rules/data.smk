@@ -126,8 +126,7 @@ rule convert:
                 "present.csv",
                 "Annotations/Tags.json",
                 "Annotations/BBoxes.json",
-                *(name.removeprefix("published/") for name in DATASET.list_names if "ImageSets" in name),
-                *(f"ImageSets/{name}.txt" for name in (*DATASET.made_lists, *CONFIG.data.folds.list_names)),
+                *plans.list_files(CONFIG, DATASET),
             )
         ],
         dataset=f"{FOLDER}/dataset.json",

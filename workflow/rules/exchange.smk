@@ -4,7 +4,7 @@
 rule exchange_files:
     input:
         of_variant("metrics.json", "predictions.csv", "localization.csv", "maps.npz"),
-        dataset=f"{FOLDER}/dataset.json",
+        dataset=f"{TOLD if DATASET.redistributable else FOLDER}/dataset.json",
     output:
         files=[f"results/{{dataset}}/exchange/{{experiment}}/{{variant}}/{file}" for file in EXCHANGED],
     log:

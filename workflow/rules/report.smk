@@ -42,30 +42,33 @@ rule table:
         "../scripts/table.py"
 
 
-rule leakage:
-    input:
-        dataset=f"{FOLDER}/dataset.json",
-    output:
-        csv=report(
-            "results/{dataset}/tables/leakage/{experiment}.csv",
-            caption="../report/leakage.rst",
-            category="Tables",
-            labels={"experiment": "leakage audit of {experiment}"},
-        ),
-    log:
-        "results/{dataset}/logs/leakage/{experiment}.log",
-    conda:
-        "../../envs/environment.yaml"
-    resources:
-        mem_mb=memory(4000),
-        runtime="1h",
-    params:
-        splits=lambda wildcards: CONFIG.runs(wildcards.experiment),
-        code=digest("leakage"),
-    message:
-        "Counting what training has seen of the test images of {wildcards.experiment}"
-    script:
-        "../scripts/leakage.py"
+# Where the data set may not be passed on, a package has the audits themselves.
+if CONFIG.restore is None or DATASET.redistributable:
+
+    rule leakage:
+        input:
+            dataset=f"{TOLD}/dataset.json",
+        output:
+            csv=report(
+                "results/{dataset}/tables/leakage/{experiment}.csv",
+                caption="../report/leakage.rst",
+                category="Tables",
+                labels={"experiment": "leakage audit of {experiment}"},
+            ),
+        log:
+            "results/{dataset}/logs/leakage/{experiment}.log",
+        conda:
+            "../../envs/environment.yaml"
+        resources:
+            mem_mb=memory(4000),
+            runtime="1h",
+        params:
+            splits=lambda wildcards: CONFIG.runs(wildcards.experiment),
+            code=digest("leakage"),
+        message:
+            "Counting what training has seen of the test images of {wildcards.experiment}"
+        script:
+            "../scripts/leakage.py"
 
 
 rule experiment_figures:
@@ -103,7 +106,9 @@ rule experiment_figures:
             labels={"experiment": "{experiment}", "figure": "calibration"},
         ),
         png=[
-            f"results/{{dataset}}/figures/{{experiment}}-{figure}.png" for figure in FIGURES if figure not in ("differences", "subgroups")
+            f"results/{{dataset}}/figures/{{experiment}}-{figure}.png"
+            for figure in FIGURES
+            if figure not in ("differences", "subgroups")
         ],
     log:
         "results/{dataset}/logs/figures/{experiment}.log",
@@ -269,7 +274,8 @@ rule gallery_page:
 
 rule report_page:
     input:
-        dataset=f"{FOLDER}/dataset.json",
+        dataset=f"{TOLD}/dataset.json",
+        restored=RECORD,
         metrics=of_splits("metrics.json"),
         runs=of_splits("run.json"),
         tables=products("tables"),
@@ -316,7 +322,7 @@ rule datasets:
 
 rule trainings:
     input:
-        DATASET_FILES,
+        DATASET_FILES if CONFIG.restore is None else [],
         of_splits("run.json"),
         of_splits("model.safetensors", variants=[name for name in CONFIG.variants if name in TRAINED]),
     message:

@@ -1,6 +1,10 @@
 # weights trained elsewhere -> model, in place of a training
 
 
+localrules:
+    fetch_weights,
+
+
 rule fetch_weights:
     output:
         "weights/{drive}.pth",

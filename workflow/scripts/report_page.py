@@ -23,6 +23,7 @@ if __name__ == "__main__":
                 [Path(path) for path in given.differences],
                 [Path(path) for path in given.cuts],
                 [Path(path) for path in given.subgroups],
+                Path(given.restored) if given.restored else None,
             ),
             Path(snakemake.output.page),
             ReportingSettings.of(snakemake.params.settings),

@@ -35,6 +35,7 @@ LONGEST = 64 << 30  # bytes taken from a server that does not say how many it ha
 LONGEST_SUMS = 16 * MIB  # bytes of a SHA256SUMS
 HEAD = 4096  # bytes that tell the kind of a file
 SUMS = "SHA256SUMS"
+PACKED = {".gz": (b"\x1f\x8b", "gzip"), ".zip": (b"PK", "zip")}  # how such files start, and what they are called
 # Compressed transfer would make Range count other bytes than the file's.
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "ham (chest radiograph localization)"}
 log = logging.getLogger("ham")
@@ -186,10 +187,10 @@ def _digest(path: Path, kind: str) -> str:
 def _recognise_wrong_kind(name: str, head: bytes) -> str | None:
     """What a file that starts with ``head`` is, if it is not what ``name`` says; servers send error pages as files."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if name.endswith(".gz"):
-        if not head.startswith(b"\x1f\x8b"):
-            return "a web page" if text.startswith(b"<") else "no gzip file"
-    elif text.startswith((b"<!doctype", b"<html", b"<?xml")):
+    for ending, (start, form) in PACKED.items():
+        if name.endswith(ending):
+            return None if head.startswith(start) else "a web page" if text.startswith(b"<") else f"no {form} file"
+    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
         return "a web page"
     elif b"\0" in head:
         return "no text"

@@ -1,0 +1,13 @@
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from ham.runtime.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake):
+        from ham.packaging.restore import RestoreRequest, restore
+        from ham.packaging.settings import RestoreSettings
+
+        settings = RestoreSettings.of(snakemake.params.settings)
+        restore(Path(snakemake.input.package), settings, RestoreRequest(**snakemake.params.request))
