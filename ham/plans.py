@@ -32,7 +32,18 @@ SPLIT_FILES = (
     "curves.json",
     "resamples.npz",
 )
-FIGURES = ("roc", "t-iou", "t-ior", "training", "calibration", "differences", "subgroups")
+FIGURES = (
+    "roc",
+    "t-iou",
+    "t-ior",
+    "training",
+    "calibration",
+    "precision-recall",
+    "iou",
+    "co-occurrence",
+    "differences",
+    "subgroups",
+)
 # Of a variant whose maps are tested, in forms that other people's programs read
 EXCHANGED = (
     "coco-truth.json",

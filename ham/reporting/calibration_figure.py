@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from ham.reporting import style
 from ham.reporting.figures import of_one_experiment, save_panels
 from ham.reporting.results import SplitResult, variants_of
+from ham.scoring.metric_rows import BINS
 
 
 def write_calibration(splits: Sequence[Path], output_stem: Path) -> None:
@@ -39,7 +40,7 @@ def _panel(cell: Axes, name: str, results: Sequence[SplitResult]) -> None:
             np.concatenate([np.asarray(own[key], dtype=np.float64) for own in bins]) if bins else np.zeros(0)
             for key in ("probability", "positives", "images")
         )
-        places = np.minimum((probability * 15).astype(int), 14)
+        places = np.minimum((probability * BINS).astype(int), BINS - 1)
         points = [
             (np.average(probability[own], weights=images[own]), np.average(positives[own], weights=images[own]),
              images[own].sum())

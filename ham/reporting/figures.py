@@ -1,4 +1,4 @@
-"""Figures of an experiment: ROC curves, T(IoU) and T(IoR) over the threshold, training curves; each as svg and png."""
+"""Figures of an experiment: T(IoU) and T(IoR) over the threshold, training curves; and what all figures share."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from matplotlib.ticker import MaxNLocator
 from ham.errors import DataError
 from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import style
-from ham.reporting.numbers import FLOORS, METRICS
+from ham.reporting.numbers import FLOORS, METRICS, Numbers
 from ham.reporting.published import PublishedRow, published_rows
 from ham.reporting.results import SplitResult, once_a_split, published_of, read_results, variants_of
 from ham.reporting.settings import ReportingSettings
+from ham.reporting.tables import tidy
+from ham.scoring.metric_rows import MEAN, Subject
 
-RATES = np.linspace(0, 1, 101)  # false positive rates at which ROC curves are averaged
 LEVELS = np.linspace(0, 1, 201)[1:]  # thresholds of the T(IoU) and T(IoR) curves
-SCORED = ("finding", "abnormality")  # what has a ROC curve
 CURVES = {
     "loss": "loss, weighted sum",
     "loss_abnormality": "abnormality loss",
@@ -38,23 +38,6 @@ CURVES = {
     "validation_auc_abnormality": "validation AUC, abnormality",
     "validation_accuracy": "validation accuracy",
 }
-
-
-def write_roc(splits: Sequence[Path], output_stem: Path, settings: ReportingSettings) -> None:
-    """ROC curves of every finding: a thin line a split, a bold one their mean at equal false positive rate.
-
-    Writes ``output_stem``.svg and .png. DataError where the splits are of several experiments.
-    """
-    results = of_one_experiment(splits)
-    names = list(dict.fromkeys(name for result in results for name in result.roc))
-    with style.styled():
-        if not names:
-            style.sentence(output_stem, "No finding has a ROC curve in these splits.")
-            return
-        several = "thin: a split; bold: their mean; number: mean AUC ± sd"
-        about = several if len({r.split for r in results}) > 1 else "number: AUC"
-        axes_names = ("false positive rate", "true positive rate")
-        save_panels(results, names, _roc_panel, axes_names, ("ROC curves", about), output_stem)
 
 
 def save_panels(
@@ -78,61 +61,19 @@ def save_panels(
     style.save(made, output_stem)
 
 
-def _roc_panel(cell: Axes, name: str, results: Sequence[SplitResult]) -> None:
-    cell.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=0.8, linestyle=":")
-    for index, group in enumerate(variants_of(results).values()):
-        colour, line = style.series(index)
-        curves = [curve for result in group if (curve := _roc_at_rates(result, name)) is not None]
-        for curve in curves if len(curves) > 1 else ():
-            cell.plot(RATES, curve, color=colour, linewidth=0.6, alpha=0.45)
-        if curves:
-            cell.plot(RATES, np.mean(curves, axis=0), color=colour, linestyle=line, linewidth=1.6)
-        text = _mean_sd([_auc(result, name) for result in group])
-        y = 0.05 + 0.11 * (len(variants_of(results)) - 1 - index)
-        cell.text(0.97, y, text, transform=cell.transAxes, ha="right", fontsize=7.5, color=colour)
-    cell.set_title(name)
-    cell.set(xlim=(0, 1), ylim=(0, 1.01), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
-
-
-def _roc_at_rates(result: SplitResult, name: str) -> np.ndarray | None:
-    """True positive rate at ``RATES`` (float64 [101]); None where the AUC is undefined."""
-    curve = result.roc.get(name) or {}
-    fpr, tpr = (np.array(curve.get(axis) or [], dtype=np.float64) for axis in ("fpr", "tpr"))
-    if not len(fpr) or len(fpr) != len(tpr) or not (np.isfinite(fpr).all() and np.isfinite(tpr).all()):
-        return None
-    out = np.interp(RATES, fpr, tpr)
-    out[0] = 0.0
-    return out
-
-
-def _auc(result: SplitResult, name: str) -> float | None:
-    rows = result.metrics.get("classification") or []
-    values = [
-        row["value"] for row in rows if row["metric"] == "auc" and row["finding"] == name and row["scope"] in SCORED
-    ]
-    return float(values[0]) if values and values[0] is not None else None
-
-
-def _mean_sd(given: Sequence[float | None]) -> str:
-    """``0.812 ± 0.010``; with the number of values where some are undefined."""
-    values = [value for value in given if value is not None]
-    if not values:
-        return "undefined"
-    text = f"{np.mean(values):.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
-    return text if len(values) == len(given) else f"{text} ({len(values)} of {len(given)} splits)"
-
-
 def write_thresholds(
     splits: Sequence[Path], metric: Literal["t_iou", "t_ior"], output_stem: Path, settings: ReportingSettings
 ) -> None:
     """T(IoU) or T(IoR) over the threshold, the variants and the maps that never look at the image.
 
     Two large panels: the mean over findings, and without the one left out; below, a small one a finding. Lines are over
-    the pairs of all splits, the band is the range of the splits. Writes ``output_stem``.svg and .png.
+    the pairs of all splits; bars are their 95 % intervals at the thresholds that were scored. Writes
+    ``output_stem``.svg and .png.
     """
     results = of_one_experiment(splits)
     findings = list(dict.fromkeys(name for result in results for name in result.boxed_findings))
     published = _published(results, metric, settings)
+    numbers = Numbers(tidy(results))
     with style.styled():
         if not findings:
             style.sentence(
@@ -143,24 +84,26 @@ def write_thresholds(
         made = style.figure(10, 3.6 + 1.75 * small)
         grid = made.add_gridspec(1 + small, 2 * columns, height_ratios=[2.0] + [1.0] * small)
         tested = [finding for finding in findings if any(_has_pairs(result, finding) for result in results)]
-        means: list[tuple[str, list[str]]] = [(f"mean of {len(tested)} findings", tested)]
+        means: list[tuple[str, list[str], Subject]] = [(f"mean of {len(tested)} findings", tested, MEAN)]
         for name in results[0].left_out:
             rest = [finding for finding in tested if finding != name]
-            means.append((f"mean of {len(rest)} without {name}", rest))
+            means.append((f"mean of {len(rest)} without {name}", rest, Subject.without(name)))
         width = 2 * columns // len(means)
-        for index, (title, members) in enumerate(means):
+        for index, (title, members, subject) in enumerate(means):
             cell = made.add_subplot(grid[0, index * width : (index + 1) * width])
             _threshold_panel(cell, title, members, metric, results, published, large=True)
+            _interval_bars(cell, numbers, metric, subject)
         cells: list[Axes] = []
         for index, finding in enumerate(findings):
             row, column = divmod(index, columns)
             cells.append(made.add_subplot(grid[1 + row, 2 * column : 2 * column + 2]))
             title = f"{finding} ({_pairs(results, finding)})"
             _threshold_panel(cells[-1], title, [finding], metric, results, published, large=False)
+            _interval_bars(cells[-1], numbers, metric, Subject.of_finding(finding))
         style.label_bottom(cells, columns, f"threshold on {METRICS[metric][2:-1]}")
         made.supylabel(f"{METRICS[metric]}: share of pairs at or above the threshold", fontsize=8, color=style.INK)
-        about = "lines: all pairs of all splits; band: range of the splits; in brackets: pairs"
-        about = about if len({result.split for result in results}) > 1 else "in brackets: pairs"
+        several = "lines: all pairs of all splits; " if len({result.split for result in results}) > 1 else ""
+        about = f"{several}bars: 95 % intervals; in brackets: pairs"
         put_title(made, results, METRICS[metric], about, images="with boxes")
         variant_legend(made, results, floors=True, published=_labels(published))
         style.save(made, output_stem)
@@ -195,17 +138,22 @@ def _threshold_panel(
         cell.plot(LEVELS, curve, color=colour, linestyle=line, linewidth=1.4 if large else 1.1)
     for index, group in enumerate(variants_of(results).values()):
         colour, line = style.series(index)
-        curves = [_share_curve(result.localization, findings, column) for result in group]
-        alike = all(_has_pairs(result, finding) for result in group for finding in findings)
-        if large and len(curves) > 1 and alike:  # a band of means over other findings in each split says nothing
-            known = np.array([curve for curve in curves if np.isfinite(curve).all()])
-            if len(known):
-                cell.fill_between(LEVELS, known.min(axis=0), known.max(axis=0), color=colour, alpha=0.15, linewidth=0)
         pooled = _share_curve(pd.concat([result.localization for result in group]), findings, column)
         cell.plot(LEVELS, pooled, color=colour, linestyle=line, linewidth=2.0 if large else 1.5)
     cell.set_title(title)
     ticks = (0, 0.1, 0.3, 0.5, 0.7, 0.9) if large else (0.1, 0.3, 0.5, 0.7)
     cell.set(xlim=(0, 1), ylim=(0, 1.01), xticks=ticks, yticks=(0, 0.25, 0.5, 0.75, 1) if large else (0, 0.5, 1))
+
+
+def _interval_bars(cell: Axes, numbers: Numbers, metric: str, subject: Subject) -> None:
+    """The 95 % interval of all pairs together at each threshold that was scored, variants a little apart."""
+    levels = sorted(numbers.table.loc[numbers.table["metric"] == metric, "threshold"].dropna().unique())
+    for index, variant in enumerate(numbers.variants):
+        colour, place = style.series(index)[0], 0.008 * (index - (len(numbers.variants) - 1) / 2)
+        for level in levels:
+            found = numbers.number(variant, numbers.summary(variant, pooled=True), (metric, float(level), subject))
+            if math.isfinite(found.low):
+                cell.plot([level + place] * 2, [found.low, found.high], color=colour, linewidth=1.0, alpha=0.8)
 
 
 def _has_pairs(result: SplitResult, finding: str) -> bool:

@@ -50,12 +50,17 @@ FIGURES = {
     "the image.",
     "subgroups": "Groups of the test images by view, sex and age, beside all images: mean over findings with 95 % "
     "intervals.",
-    "roc": "ROC curve of each finding and of abnormality on the test images.",
+    "roc": "ROC curve of each finding and of abnormality on the test images, with 95 % bands.",
+    "precision-recall": "Precision over recall of each finding, with 95 % bands; dotted: the share of positives, which "
+    "guessing reaches.",
+    "iou": "IoU of every pair by finding, with median and quartiles.",
+    "co-occurrence": "Which findings go together, by the labels and by the network: per cent of the images with the "
+    "row's finding that have the column's.",
     "calibration": "Share of positives over the probability given, each finding; on the dotted line a probability is "
     "what it says.",
     "training": "Loss terms and validation metrics over the epochs, a line a split.",
 }
-FOLDED = "t-ior"  # shown when asked for
+FOLDED = ("t-ior", "precision-recall", "co-occurrence", "training")  # shown when asked for
 Shown = dict[str, Any]
 
 
@@ -190,12 +195,12 @@ def _experiment(
         "figures": [
             _picture(f"{about.format(left_out=left_out)}", *embed.figure_uri(drawn[f"{name}-{kind}"]))
             for kind, about in FIGURES.items()
-            if f"{name}-{kind}" in drawn and kind != FOLDED
+            if f"{name}-{kind}" in drawn and kind not in FOLDED
         ],
         "folded": [
-            _picture(FIGURES[FOLDED], *embed.figure_uri(path))
-            for path in (drawn.get(f"{name}-{FOLDED}"),)
-            if path is not None
+            _picture(FIGURES[kind], *embed.figure_uri(drawn[f"{name}-{kind}"]))
+            for kind in FOLDED
+            if f"{name}-{kind}" in drawn
         ],
         "galleries": [_picture(path.stem, *embed.gallery_uri(path, galleries)) for path in sheets],
         "settings": _settings(group),

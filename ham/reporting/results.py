@@ -198,14 +198,14 @@ class SplitResult:
         return [str(name) for name, pairs in empty.groupby(self.localization["finding"], sort=False) if pairs.all()]
 
     @cached_property
-    def roc(self) -> dict[str, dict[str, list[float]]]:
-        """curves.json's ROC curves: finding to fpr and tpr."""
-        return dict(_json(self.folder / "curves.json", required=False).get("roc") or {})
+    def curves(self) -> dict[str, Any]:
+        """curves.json: ``roc``, ``precision_recall`` and ``reliability``, each finding to its curve."""
+        return _json(self.folder / "curves.json", required=False)
 
     @cached_property
     def reliability(self) -> dict[str, dict[str, list[float]]]:
         """curves.json's reliability diagrams: finding to probability, positives and images of its bins."""
-        return dict(_json(self.folder / "curves.json", required=False).get("reliability") or {})
+        return dict(self.curves.get("reliability") or {})
 
     @cached_property
     def history(self) -> pd.DataFrame | None:
@@ -216,6 +216,11 @@ class SplitResult:
     def localization(self) -> pd.DataFrame:
         """localization.csv, a row a pair of image and finding; empty where no test image has boxes."""
         return _table(self.folder / "localization.csv", LOCALIZATION_COLUMNS)
+
+    @cached_property
+    def classification(self) -> pd.DataFrame:
+        """classification.csv, a row a test image: labels and probabilities; empty where it was not scored."""
+        return _table(self.folder / "classification.csv", ("image", "patient"))
 
     @cached_property
     def cuts(self) -> pd.DataFrame | None:

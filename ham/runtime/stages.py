@@ -133,7 +133,16 @@ DECIDING: dict[str, tuple[str, ...]] = {
     ),
     "leakage": ("ham.boxes", "ham.datasets.dataset", "ham.scoring.leakage"),
     "table": TABLES,
-    "figures": (*SHARES, "ham.reporting.calibration_figure", "ham.reporting.figures", "ham.reporting.style"),
+    "figures": (
+        *TABLES,
+        "ham.reporting.calibration_figure",
+        "ham.reporting.co_occurrence_figure",
+        "ham.reporting.curve_figures",
+        "ham.reporting.experiment_figures",
+        "ham.reporting.figures",
+        "ham.reporting.iou_figure",
+        "ham.reporting.style",
+    ),
     "differences_figure": (
         *RESULTS,
         "ham.reporting.differences",

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ham.scoring.intervals import Resampling
-from ham.scoring.metric_rows import ratio
-
-BINS = 15  # of equal width, as Guo et al. (2017) take
+from ham.scoring.metric_rows import BINS, ratio
 
 
 def brier(labels: np.ndarray, scores: np.ndarray) -> float:

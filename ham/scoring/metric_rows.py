@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 WITHOUT = "mean_without_"
+BINS = 15  # of probabilities, of equal width, as Guo et al. (2017) take
 LEVEL = 95  # per cent of resamples that an interval holds
 
 

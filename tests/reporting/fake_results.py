@@ -16,6 +16,7 @@ from ham.datasets import writer
 from ham.datasets.dataset import pair_key
 from ham.runtime.files import write_json
 from ham.scoring import localization
+from ham.scoring.curves import PLACES
 from ham.scoring.cuts import CUTS
 from ham.scoring.intervals import Resampling
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, metric_row
@@ -61,6 +62,17 @@ def roc(rng: np.random.Generator, strength: float) -> tuple[dict[str, list[float
     tpr = [float((positive >= cut).mean()) for cut in cuts]
     fpr = [float((negative >= cut).mean()) for cut in cuts]
     return {"fpr": fpr, "tpr": tpr}, float(np.trapezoid(tpr, fpr))
+
+
+def curves_of(curves: dict[str, dict[str, list[float]]]) -> dict[str, Any]:
+    """curves.json of ROC curves at the places that scoring keeps, with bands; precision-recall curves that fall."""
+    roc, both = {}, {}
+    for name, curve in curves.items():
+        up = np.interp(PLACES, curve["fpr"], curve["tpr"])
+        band = {"low": (0.9 * up).tolist(), "high": (0.9 * up + 0.1).tolist()}
+        roc[name] = {"fpr": PLACES.tolist(), "tpr": up.tolist(), **band}
+        both[name] = {"recall": PLACES.tolist(), "precision": (1 - 0.5 * PLACES).tolist(), "prevalence": 0.3}
+    return {"roc": roc, "precision_recall": both}
 
 
 def write_split(
@@ -167,7 +179,14 @@ def write_split(
         "git": {"commit": "0123456789abcdef", "changed": False}, "train_images": 192, "train_boxed_images": 61,
         "validation_images": len(images), "parameters": 13_000_000,
     }  # fmt: skip
-    (folder / "curves.json").write_text(json.dumps({"roc": curves}))
+    (folder / "curves.json").write_text(json.dumps(curves_of(curves)))
+    labels = {
+        f"label_{name}": [(place + number) % 3 == 0 for place in range(len(images))]
+        for number, name in enumerate(findings)
+    }
+    scores = {f"probability_{name}": rng.random(len(images)) for name in findings}
+    table = pd.DataFrame({"image": images, "patient": [image[:8] for image in images]} | labels | scores)
+    table.to_csv(folder / "classification.csv", index=False)
     write_json(folder / "metrics.json", metrics)
     (folder / "run.json").write_text(json.dumps(run, indent=1))
     return folder

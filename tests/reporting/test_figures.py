@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 
 from ham.errors import DataError
-from ham.reporting import figures
+from ham.plans import FIGURES
+from ham.reporting import curve_figures, figures
+from ham.reporting.co_occurrence_figure import shares
+from ham.reporting.experiment_figures import write_figures
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
 
@@ -20,12 +23,10 @@ Make = Callable[..., Path]
 
 
 def write_all(splits: list[Path], folder: Path) -> list[Path]:
-    """All four figures of an experiment."""
-    figures.write_roc(splits, folder / "x-roc", SETTINGS)
-    figures.write_thresholds(splits, "t_iou", folder / "x-t-iou", SETTINGS)
-    figures.write_thresholds(splits, "t_ior", folder / "x-t-ior", SETTINGS)
-    figures.write_training(splits, folder / "x-training", SETTINGS)
-    return [folder / f"x-{kind}.{form}" for kind in ("roc", "t-iou", "t-ior", "training") for form in ("svg", "png")]
+    """All figures of an experiment that are drawn from its splits."""
+    write_figures(splits, folder / "x", SETTINGS)
+    kinds = [kind for kind in FIGURES if kind not in ("differences", "subgroups")]
+    return [folder / f"x-{kind}.{form}" for kind in kinds for form in ("svg", "png")]
 
 
 def test_every_figure_exists_as_svg_and_png_with_equal_bytes_each_time(five_folds: list[Path], tmp_path: Path) -> None:
@@ -74,18 +75,17 @@ def test_the_threshold_curve_passes_through_the_pooled_values_of_the_table(five_
     assert curve[np.argmin(abs(figures.LEVELS - 0.3))] == pytest.approx(by_hand)
 
 
-def test_roc_curves_start_at_the_origin_and_an_undefined_one_is_left_out(make_split: Make) -> None:
-    (result,) = read_results([make_split()])
-    result.roc["flat"] = {"fpr": [], "tpr": []}
-    result.roc["steep"] = {"fpr": [0.0, 0.0, 1.0], "tpr": [0.0, 1.0, 1.0]}
-    assert figures._roc_at_rates(result, "flat") is None
-    assert figures._roc_at_rates(result, "never drawn") is None
-    steep = figures._roc_at_rates(result, "steep")
-    assert steep is not None
-    assert steep[0] == 0
-    assert (steep[1:] == 1).all()
+def test_shares_of_findings_that_go_together_by_hand() -> None:
+    nan = np.nan
+    found, count = shares(np.array([[1, 1, 0], [1, 0, nan], [0, 1, 0], [1, nan, 1]]))
+    assert count.tolist() == [3, 2, 1]
+    # of three images with the first, two know the second, one has it; two know the third, one has it
+    assert found[0].tolist() == [100, 50, 50]
+    assert found[1].tolist() == [50, 100, 0]
+    assert found[2, 0] == 100
+    assert np.isnan(found[2, 1])
 
 
 def test_splits_of_two_experiments_are_refused(make_split: Make, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="one experiment"):
-        figures.write_roc([make_split(), make_split(experiment="other")], tmp_path / "x", SETTINGS)
+        curve_figures.write_roc([make_split(), make_split(experiment="other")], tmp_path / "x")

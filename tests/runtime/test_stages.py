@@ -29,7 +29,7 @@ ENTRY = {
     "exchange": "ham.scoring.exchange",
     "leakage": "ham.scoring.leakage",
     "table": "ham.reporting.tables",
-    "figures": "ham.reporting.calibration_figure",
+    "figures": "ham.reporting.experiment_figures",
     "differences_figure": "ham.reporting.forest",
     "subgroups_figure": "ham.reporting.subgroups_figure",
     "gallery": "ham.reporting.gallery",

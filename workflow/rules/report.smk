@@ -73,7 +73,15 @@ if CONFIG.restore is None or DATASET.redistributable:
 
 rule experiment_figures:
     input:
-        of_experiment("metrics.json", "curves.json", "localization.csv", "floors.csv", "history.csv"),
+        of_experiment(
+            "metrics.json",
+            "curves.json",
+            "classification.csv",
+            "localization.csv",
+            "floors.csv",
+            "history.csv",
+            "resamples.npz",
+        ),
     output:
         roc=report(
             "results/{dataset}/figures/{experiment}-roc.svg",
@@ -92,6 +100,24 @@ rule experiment_figures:
             caption="../report/thresholds.rst",
             category="Figures",
             labels={"experiment": "{experiment}", "figure": "T(IoR)"},
+        ),
+        precision_recall=report(
+            "results/{dataset}/figures/{experiment}-precision-recall.svg",
+            caption="../report/precision_recall.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "precision and recall"},
+        ),
+        iou=report(
+            "results/{dataset}/figures/{experiment}-iou.svg",
+            caption="../report/iou.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "IoU"},
+        ),
+        co_occurrence=report(
+            "results/{dataset}/figures/{experiment}-co-occurrence.svg",
+            caption="../report/co_occurrence.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "co-occurrence"},
         ),
         training=report(
             "results/{dataset}/figures/{experiment}-training.svg",

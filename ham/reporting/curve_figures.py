@@ -1,0 +1,96 @@
+"""ROC and precision-recall curves of every finding, with bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ham.reporting import style
+from ham.reporting.figures import of_one_experiment, save_panels
+from ham.reporting.results import SplitResult, variants_of
+
+SCORED = ("finding", "abnormality")  # what has curves
+BAND = "band: 95 % interval from resampled patients"
+
+
+def write_roc(splits: Sequence[Path], output_stem: Path) -> None:
+    """ROC curves of every finding, mean of the splits at equal false positive rate, and their band; in each panel the
+    AUC.
+
+    Writes ``output_stem``.svg and .png. DataError where the splits are of several experiments.
+    """
+    said = ("ROC curves", f"mean of the splits at equal rate; {BAND}; number: AUC, ± sd over splits")
+    _write(splits, "roc", ("false positive rate", "true positive rate"), said, output_stem)
+
+
+def write_precision_recall(splits: Sequence[Path], output_stem: Path) -> None:
+    """Precision over recall of every finding, as :func:`write_roc`; the dotted line is the share of positives, which
+    guessing reaches; in each panel the average precision."""
+    about = f"mean of the splits; {BAND}; number: average precision; dotted: share of positives"
+    _write(splits, "precision_recall", ("recall", "precision"), ("Precision and recall", about), output_stem)
+
+
+def _write(
+    splits: Sequence[Path], kind: str, axes_names: tuple[str, str], said: tuple[str, str], output_stem: Path
+) -> None:
+    results = of_one_experiment(splits)
+    names = list(dict.fromkeys(name for result in results for name in result.curves.get(kind) or {}))
+    with style.styled():
+        if not names:
+            style.sentence(output_stem, "No finding has images with and without it in these splits.")
+            return
+
+        def panel(cell: Axes, name: str, shown: Sequence[SplitResult]) -> None:
+            _panel(cell, name, shown, kind)
+
+        save_panels(results, names, panel, axes_names, said, output_stem)
+
+
+def _panel(cell: Axes, name: str, results: Sequence[SplitResult], kind: str) -> None:
+    across, up, metric = ("fpr", "tpr", "auc") if kind == "roc" else ("recall", "precision", "average_precision")
+    groups = variants_of(results)
+    for index, group in enumerate(groups.values()):
+        colour, line = style.series(index)
+        curves = [curve for result in group if (curve := (result.curves.get(kind) or {}).get(name))]
+        if curves:
+            places = np.array(curves[0][across])
+            floor = np.mean([curve.get("prevalence", 0) for curve in curves])
+            cell.plot(
+                [0, 1], [0, 1] if kind == "roc" else [floor, floor], color="#BBBBBB", linewidth=0.8, linestyle=":"
+            )
+            if all("low" in curve for curve in curves):
+                cell.fill_between(
+                    places, _mean(curves, "low"), _mean(curves, "high"), color=colour, alpha=0.18, linewidth=0
+                )
+            cell.plot(places, _mean(curves, up), color=colour, linestyle=line, linewidth=1.5)
+        text = _mean_sd([_value(result, name, metric) for result in group])
+        y = (0.05 + 0.11 * (len(groups) - 1 - index)) if kind == "roc" else 0.9 - 0.11 * index
+        cell.text(0.97, y, text, transform=cell.transAxes, ha="right", fontsize=7.5, color=colour)
+    cell.set_title(name)
+    cell.set(xlim=(0, 1), ylim=(0, 1.01), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
+
+
+def _mean(curves: Sequence[dict[str, Any]], name: str) -> np.ndarray:
+    """Of the splits at each place. Of bands too: the mean of the splits' own, wider than the band of their mean."""
+    return np.asarray(np.mean([curve[name] for curve in curves], axis=0))
+
+
+def _value(result: SplitResult, name: str, metric: str) -> float | None:
+    rows = result.metrics.get("classification") or []
+    values = [
+        row["value"] for row in rows if (row["metric"], row["finding"]) == (metric, name) and row["scope"] in SCORED
+    ]
+    return float(values[0]) if values and values[0] is not None else None
+
+
+def _mean_sd(given: Sequence[float | None]) -> str:
+    """``0.812 ± 0.010``; with the number of values where some are undefined."""
+    values = [value for value in given if value is not None]
+    if not values:
+        return "undefined"
+    text = f"{np.mean(values):.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
+    return text if len(values) == len(given) else f"{text} ({len(values)} of {len(given)} splits)"
