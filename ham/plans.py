@@ -40,6 +40,7 @@ FIGURES = (
     "calibration",
     "precision-recall",
     "iou",
+    "area",
     "co-occurrence",
     "differences",
     "subgroups",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ham.reporting.area_figure import write_area
 from ham.reporting.calibration_figure import write_calibration
 from ham.reporting.co_occurrence_figure import write_co_occurrence
 from ham.reporting.curve_figures import write_precision_recall, write_roc
@@ -27,6 +28,7 @@ def write_figures(splits: Sequence[Path], stem: Path, settings: ReportingSetting
     write_thresholds(splits, "t_iou", named("t-iou"), settings)
     write_thresholds(splits, "t_ior", named("t-ior"), settings)
     write_iou(splits, named("iou"))
+    write_area(splits, named("area"))
     write_calibration(splits, named("calibration"))
     write_co_occurrence(splits, named("co-occurrence"))
     write_training(splits, named("training"), settings)

@@ -105,7 +105,7 @@ def write_thresholds(
         several = "lines: all pairs of all splits; " if len({result.split for result in results}) > 1 else ""
         about = f"{several}bars: 95 % intervals; in brackets: pairs"
         put_title(made, results, METRICS[metric], about, images="with boxes")
-        variant_legend(made, results, floors=True, published=_labels(published))
+        variant_legend(made, results, floors=True, published=_labels(published), ceiling=metric == "t_iou")
         style.save(made, output_stem)
 
 
@@ -136,6 +136,9 @@ def _threshold_panel(
         colour, line = style.FLOOR_LINES.get(name, (style.FAINT, ":"))
         curve = _share_curve(pairs, findings, column)
         cell.plot(LEVELS, curve, color=colour, linestyle=line, linewidth=1.4 if large else 1.1)
+    if metric == "t_iou" and (bounded := _bounded(results)) is not None:
+        curve = _share_curve(bounded, findings, "highest_iou")
+        cell.plot(LEVELS, curve, color=style.CEILING_COLOUR, linestyle=style.CEILING_DASHES, linewidth=1.0)
     for index, group in enumerate(variants_of(results).values()):
         colour, line = style.series(index)
         pooled = _share_curve(pd.concat([result.localization for result in group]), findings, column)
@@ -154,6 +157,12 @@ def _interval_bars(cell: Axes, numbers: Numbers, metric: str, subject: Subject) 
             found = numbers.number(variant, numbers.summary(variant, pooled=True), (metric, float(level), subject))
             if math.isfinite(found.low):
                 cell.plot([level + place] * 2, [found.low, found.high], color=colour, linewidth=1.0, alpha=0.8)
+
+
+def _bounded(results: Sequence[SplitResult]) -> pd.DataFrame | None:
+    """Pairs of all splits, each once, with the IoU that no map exceeds; None where it was not computed."""
+    tables = [result.localization for result in once_a_split(results) if "highest_iou" in result.localization]
+    return pd.concat(tables, ignore_index=True) if tables else None
 
 
 def _has_pairs(result: SplitResult, finding: str) -> bool:
@@ -293,9 +302,13 @@ def put_title(made: Figure, results: Sequence[SplitResult], what: str, about: st
 
 
 def variant_legend(
-    made: Figure, results: Sequence[SplitResult], floors: bool = False, published: Sequence[str] = ()
+    made: Figure,
+    results: Sequence[SplitResult],
+    floors: bool = False,
+    published: Sequence[str] = (),
+    ceiling: bool = False,
 ) -> None:
-    """A line for each variant, where asked for also for each floor and published row."""
+    """A line for each variant, where asked for also for each floor, published row and the ceiling."""
     handles = [
         Line2D([], [], color=style.series(index)[0], linestyle=style.series(index)[1], linewidth=2, label=name)
         for index, name in enumerate(_labelled_variants(results))
@@ -303,6 +316,9 @@ def variant_legend(
     for name in _floor_pairs(results) if floors else ():
         colour, line = style.FLOOR_LINES.get(name, (style.FAINT, ":"))
         handles.append(Line2D([], [], color=colour, linestyle=line, linewidth=1.4, label=FLOORS.get(name, name)))
+    if ceiling and _bounded(results) is not None:
+        dashes, colour = style.CEILING_DASHES, style.CEILING_COLOUR
+        handles.append(Line2D([], [], color=colour, linestyle=dashes, linewidth=1.0, label="no map exceeds"))
     for index, label in enumerate(published):
         marker = "Dsv^"[index % 4]
         about = f"{label} (other protocol)"

@@ -92,6 +92,11 @@ class Numbers:
         """The number, or NaN."""
         return self.number(variant, split, wanted).value
 
+    def box_share(self, metric: str, finding: str) -> float:
+        """Of the boxes of a finding in all splits, NaN where it has none."""
+        rows = self.table[(self.table["metric"] == metric) & (self.table["finding"] == finding)]
+        return float(rows["value"].iloc[-1]) if len(rows) else math.nan
+
     def has(self, metric: str) -> bool:
         """Whether anything of this metric stands in the table."""
         return bool((self.table["metric"] == metric).any())

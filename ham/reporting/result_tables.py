@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ham.reporting.ceiling_tables import box_sizes_table, ceiling_rows
 from ham.reporting.cells import NOTHING, Table, TableRow, number_text
 from ham.reporting.clinical_tables import operating_points_table, subgroups_table
 from ham.reporting.comparison_tables import (
@@ -59,6 +60,7 @@ def build_tables(
         out.append(subgroups_table(beside.subgroups, beside.compared, settings))
     if beside.cuts is not None:
         out.append(cuts_table(beside.cuts, settings))
+    out.append(box_sizes_table(numbers, numbers.thresholds("t_iou", settings.t_iou_thresholds)))
     out += [seeds_table(numbers, settings), protocol_table(numbers), _present(table)]
     images = images_line(table, short=True)
     return [
@@ -177,6 +179,7 @@ def _localization_summary(
 ) -> Table:
     wanted, columns = _of_means(numbers, metric, levels)
     rows = _methods(numbers, lambda variant, kind: _over_splits(numbers, variant, wanted, kind, pooled))
+    rows += ceiling_rows(numbers, wanted, pooled)
     findings = numbers.tested(metric, levels[0])
     for label in dict.fromkeys(row.label for row in published):
         at = {round(row.threshold, 6): row for row in published if row.label == label}
@@ -215,6 +218,9 @@ def _per_finding(
                 numbers, variant, wanted, kind, pooled, block
             ),
         )
+        methods += [
+            row for row in ceiling_rows(numbers, wanted, pooled, block) if any(text != "1.000" for text in row.cells)
+        ]
         rows += [row for row in methods if row.kind != "floor" or any(value > 0 for value in row.numbers)]
         for row in published:
             if level is not None and math.isclose(row.threshold, level):

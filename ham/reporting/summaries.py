@@ -14,7 +14,11 @@ from ham.scoring.metric_rows import Subject, interval, list_names, ratio
 
 KEY = ("experiment", "variant", "truth", "kind", "metric", "threshold", "scope", "finding", "group")
 COUNTS = ("n_images", "n_positive", "n_pairs", "n_findings", "n_splits", "n_undefined", "seed", "n_seeds")
-POOLED = {**SHARE_OF, "empty_maps": "empty"}  # metric to the column of a pair that it is a share of
+POOLED = {
+    **SHARE_OF,
+    "empty_maps": "empty",
+    "t_iou_ceiling": "highest_iou",
+}  # metric to the column of a pair that it is a share of
 SEED_SD = "seed sd"  # the row of a number's standard deviation over seeds
 # A row of the tidy table, by ``COLUMNS``; of a mean also the ``findings`` in it; its ``samples`` [B], None where it has
 # no interval, and of a finding in a split the pairs ``drawn`` [B]

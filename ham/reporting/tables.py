@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -133,8 +134,9 @@ def tidy_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
     ==========  ========================================================================================================
 
     Kind ``images`` counts the test images that the lists name and that were present, and those of the list with boxes
-    (pooled: their sum); where some are absent, also those with each finding. Variants named like a floor are the maps
-    that never look at the image. DataError where the results are of several experiments.
+    (pooled: their sum); where some are absent, also those with each finding. Kind ``boxes``: ``box_share_median`` …,
+    the share of the image that a finding's boxes cover. Variants named like a floor are the maps that never look at the
+    image. DataError where the results are of several experiments.
     """
     experiments = {result.experiment for result in results}
     if len(experiments) != 1:
@@ -145,7 +147,7 @@ def tidy_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
         pooled = [_pooled_variant(own, scored) for own, scored in zip(group, of_seeds, strict=True)]
         rows += with_summaries(of_seeds[0], pooled[0]) if len(group) == 1 else over_seeds(of_seeds, pooled)
     rows += _floor_rows(results)
-    return rows + _image_rows(results)
+    return rows + _image_rows(results) + _box_rows(results)
 
 
 def seed_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
@@ -191,7 +193,7 @@ def _tidy_row(result: SplitResult, kind: str, scores: Mapping[str, Any], variant
         "n_findings": pd.NA if findings is None else len(findings),
         "n_splits": 1,
         "reason": scores.get("reason") or "",
-        "checkpoint": "" if variant or kind == "images" else result.checkpoint,
+        "checkpoint": "" if variant or kind in ("images", "boxes") else result.checkpoint,
         "cut": _cut(result, variant) if kind == "localization" else "",
         "group": scores.get("group") or "",
         "seed": pd.NA if variant or result.seed is None else result.seed,
@@ -257,6 +259,29 @@ def _image_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
             if any(_lacks(count) for count in of_finding):
                 for name, key in OF_FINDING.items():
                     out += _summed(group, name, finding, [count.get(key) for count in of_finding])
+    return out
+
+
+def _box_rows(results: Sequence[SplitResult]) -> list[TidyRow]:
+    """Share of the scored frame that the true regions of each finding cover, all splits together: the least, the median
+    and the largest of its pairs."""
+    once = [result for result in once_a_split(results) if len(result.localization)]
+    shares: dict[str, list[float]] = {}
+    for result in once:
+        if "true_area" in result.localization:
+            part = result.localization["true_area"] / int(result.metrics["region"]["size"]) ** 2
+            for finding, own in part.groupby(result.localization["finding"], sort=False):
+                shares.setdefault(str(finding), []).extend(own.tolist())
+    out = []
+    for finding, of_finding in shares.items():
+        for name, value in (
+            ("least", min(of_finding)),
+            ("median", statistics.median(of_finding)),
+            ("largest", max(of_finding)),
+        ):
+            about = {"metric": f"box_share_{name}", "scope": "finding", "finding": finding, "value": value}
+            row = _tidy_row(once[0], "boxes", {**about, "n_pairs": len(of_finding)})
+            out.append(row | {"split": "pooled" if len(once) > 1 else once[0].split, "n_splits": len(once)})
     return out
 
 

@@ -52,6 +52,7 @@ SHARES = (
 )
 TABLES = (
     *SHARES,
+    "ham.reporting.ceiling_tables",
     "ham.reporting.cells",
     "ham.reporting.clinical_tables",
     "ham.reporting.comparison_tables",
@@ -105,6 +106,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         *LOCALIZATION,
         "ham.datasets.list_counts",
         "ham.scoring.calibration",
+        "ham.scoring.ceilings",
         "ham.scoring.classification",
         "ham.scoring.curves",
         "ham.scoring.cuts",
@@ -135,6 +137,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
     "table": TABLES,
     "figures": (
         *TABLES,
+        "ham.reporting.area_figure",
         "ham.reporting.calibration_figure",
         "ham.reporting.co_occurrence_figure",
         "ham.reporting.curve_figures",

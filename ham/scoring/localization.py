@@ -33,8 +33,11 @@ def model_overlap(maps: MapReader, pairs: Sequence[Pair], truth: np.ndarray, rul
     return Overlap(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def pair_table(pairs: Sequence[Pair], found: Overlap, predictions: pd.DataFrame) -> pd.DataFrame:
-    """The rows of localization.csv; ``predictions`` is indexed by image. ``score`` is the finding's probability."""
+def pair_table(
+    pairs: Sequence[Pair], found: Overlap, predictions: pd.DataFrame, highest: np.ndarray | None = None
+) -> pd.DataFrame:
+    """The rows of localization.csv; ``predictions`` is indexed by image. ``score`` is the finding's probability,
+    ``highest_iou`` what no map of this shape can exceed (:mod:`ham.scoring.ceilings`), [P]; by default 1."""
     return pd.DataFrame(
         {
             "image": [pair.image for pair in pairs],
@@ -47,6 +50,7 @@ def pair_table(pairs: Sequence[Pair], found: Overlap, predictions: pd.DataFrame)
             "true_area": found.true_area,
             "empty": (found.predicted_area == 0).astype(int),
             "score": [predictions.at[pair.image, pair.finding] for pair in pairs],
+            "highest_iou": np.ones(len(pairs)) if highest is None else highest,
         }
     )
 
@@ -59,7 +63,8 @@ def metric_rows(
     resampling: Resampling | None = None,
 ) -> list[dict[str, Any]]:
     """T(IoU) and T(IoR) at every threshold of every finding and their means, from columns patient, finding, iou, ior,
-    empty; and ``empty_maps``, the share of pairs whose region has no pixel.
+    empty; and ``empty_maps``, the share of pairs whose region has no pixel. Where there is a column highest_iou, also
+    ``t_iou_ceiling``: the share of pairs whose IoU could be at least the threshold.
 
     ``t_iou``, ``t_ior`` and ``empty_maps`` are means over the findings that have pairs; ``t_iou_published`` and
     ``t_ior_published`` over all ``findings``, those without counting 0, as the release's means that choose its
@@ -83,7 +88,7 @@ def metric_rows(
             count = sum(len(pairs[finding]) for finding in members)
             of_mean = _mean_samples(samples, members, len(members), resampling)
             out.append(metric_row(metric, level, subject, mean, NO_PAIR, of_mean, n_pairs=count, findings=members))
-        if level is not None:
+        if metric in SHARE_OF:
             mean = mean_published(np.array([values.get(finding, float("nan")) for finding in findings]))
             counts = {"n_pairs": len(table), "findings": list(findings)}
             of_mean = _mean_samples(samples, defined(values), len(findings), resampling)
@@ -92,6 +97,8 @@ def metric_rows(
     for metric, thresholds in (("t_iou", settings.t_iou), ("t_ior", settings.t_ior)):
         for threshold in thresholds:
             add(metric, threshold, SHARE_OF[metric])
+    for threshold in settings.t_iou if "highest_iou" in table else ():
+        add("t_iou_ceiling", threshold, "highest_iou")
     add("empty_maps", None, "empty")
     return out
 

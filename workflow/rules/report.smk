@@ -113,6 +113,12 @@ rule experiment_figures:
             category="Figures",
             labels={"experiment": "{experiment}", "figure": "IoU"},
         ),
+        area=report(
+            "results/{dataset}/figures/{experiment}-area.svg",
+            caption="../report/area.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "box area and IoU"},
+        ),
         co_occurrence=report(
             "results/{dataset}/figures/{experiment}-co-occurrence.svg",
             caption="../report/co_occurrence.rst",
