@@ -77,5 +77,5 @@ def _panel(cell: Axes, has: np.ndarray, findings: Sequence[str], named: bool) ->
                 cell.text(column, row, text, ha="center", va="center", fontsize=6.5, color=colour)
     cell.set_xticks(range(len(findings)), findings, rotation=60, ha="right", rotation_mode="anchor")
     names = [f"{name} ({images:,})" if named else f"{images:,}" for name, images in zip(findings, count, strict=True)]
-    cell.set_yticks(range(len(findings)), names)
+    cell.set_yticks(range(len(findings)), names, fontsize=6.5)
     cell.grid(visible=False)

@@ -30,7 +30,7 @@ def write_roc(splits: Sequence[Path], output_stem: Path) -> None:
 def write_precision_recall(splits: Sequence[Path], output_stem: Path) -> None:
     """Precision over recall of every finding, as :func:`write_roc`; the dotted line is the share of positives, which
     guessing reaches; in each panel the average precision."""
-    about = f"mean of the splits; {BAND}; number: average precision; dotted: share of positives"
+    about = "mean of the splits; band: 95 % interval; number: average precision; dotted: share of positives"
     _write(splits, "precision_recall", ("recall", "precision"), ("Precision and recall", about), output_stem)
 
 
