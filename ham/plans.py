@@ -32,6 +32,7 @@ SPLIT_FILES = (
     "curves.json",
     "resamples.npz",
 )
+GALLERY = (".png", "/index.html", "/pictures")  # the last is the page's folder
 FIGURES = (
     "roc",
     "t-iou",
@@ -153,7 +154,7 @@ def products(config: Configuration, kind: str) -> list[str]:
     if kind == "exchange":
         tested = [(name, variant) for name, variant in variants if config.define.experiments[name].test_boxes]
         return [f"{base}/exchange/{name}/{variant}/{file}" for name, variant in tested for file in EXCHANGED]
-    return [f"{base}/gallery/{name}/{variant}{file}" for name, variant in variants for file in (".png", "/index.html")]
+    return [f"{base}/gallery/{name}/{variant}{file}" for name, variant in variants for file in GALLERY]
 
 
 def training_plan(config: Configuration, experiment: str, variant: str, split: str) -> str:

@@ -46,7 +46,7 @@ def number_text(value: float) -> str:
 
 def signed(value: float) -> str:
     """Three decimals with a sign, or a dash where there is no number."""
-    return f"{value:+.3f}" if math.isfinite(value) else NOTHING
+    return f"{round(value, 3) + 0.0:+.3f}" if math.isfinite(value) else NOTHING  # + 0.0: no -0.000
 
 
 def spans(groups: Sequence[str]) -> list[tuple[str, int]]:

@@ -94,7 +94,7 @@ def subgroups_table(table: pd.DataFrame, compared: pd.DataFrame | None, settings
         "interval does not hold 0. Groups differ in more than their name: in how ill they are, and in which findings "
         "they have."
     )
-    return Table("Subgroups", caption, columns, sorted(rows, key=lambda row: row.block))
+    return Table("Subgroups", caption, columns, sorted(rows, key=lambda row: row.block), main=False)
 
 
 def _subgroup(

@@ -86,6 +86,7 @@ def test_a_deleted_file_of_a_split_is_restored(finished: Checkout, name: str) ->
         "results/phantom/refined.npz",
         "results/phantom/tables/localization-5fold.md", "results/phantom/figures/localization-5fold-roc.png",
         "results/phantom/gallery/localization-5fold/ham.png", "results/phantom/tables/leakage/localization-5fold.csv",
+        "results/phantom/gallery/localization-5fold/ham/pictures",
         "results/phantom/tables/differences/localization-5fold.csv",
         "results/phantom/tables/cuts/localization-5fold.csv",
         "results/phantom/tables/subgroups/localization-5fold.csv",
