@@ -33,6 +33,7 @@ ENTRY = {
     "differences_figure": "ham.reporting.forest",
     "subgroups_figure": "ham.reporting.subgroups_figure",
     "gallery": "ham.reporting.gallery",
+    "model_card": "ham.reporting.model_card",
     "report_page": "ham.reporting.page",
 }
 ALL = sorted({module for declared in stages.DECIDING.values() for module in declared})

@@ -52,7 +52,7 @@ def test_every_rule_that_a_cluster_runs_says_its_memory_and_time_and_networks_th
     assert set(rules) == set(re.findall(r"^ *(?:rule|use rule \w+ as) (\w+)(?: with)?:$", text, re.MULTILINE))
     submitted = {name: resources for name, (submitted, resources) in rules.items() if submitted}
     assert not {"fetch_archive", "fetch_tables", "fetch_weights"} & set(submitted)  # nodes may not reach the network
-    assert len(submitted) == 23
+    assert len(submitted) == 24
     assert [name for name, resources in submitted.items() if not {"mem_mb", "runtime"} <= resources] == []
     assert {name for name, resources in submitted.items() if "gpu" in resources} == {"train", "predict"}
 

@@ -163,6 +163,16 @@ def of_experiment(*files):
     return lambda wildcards: [path for file in files for path in of_splits(file, [wildcards.experiment])]
 
 
+def of_split(*files):
+    """Input function: files of the job's split; of a training only where there is one."""
+    return lambda wildcards: [
+        path
+        for file in files
+        for path in of_splits(file, [wildcards.experiment], [wildcards.variant])
+        if path.startswith(SPLIT.format(**wildcards) + "/")
+    ]
+
+
 def of_variant(*files):
     """Input function: files of all splits of the job's experiment and variant."""
     return lambda wildcards: [
@@ -171,7 +181,7 @@ def of_variant(*files):
 
 
 def products(kind):
-    """Tables, leakage audits, figures, exchange or galleries of the experiments that have a split to show."""
+    """Tables, leakage audits, figures, cards, exchange or galleries of the experiments that have a split to show."""
     return plans.products(CONFIG, kind)
 
 
