@@ -136,7 +136,7 @@ def restored_files(config: Configuration, dataset: Description) -> dict[str, str
 
 def products(config: Configuration, kind: str) -> list[str]:
     """Files that people read of the experiments that have a split to show: tables, differences, cuts, subgroups,
-    seeds, leakage, ablations, figures, exchange or gallery."""
+    seeds, leakage, ablations, figures, cards, exchange or gallery."""
     base = f"results/{config.dataset}"
     shown = [name for name in config.experiments if config.split_folders([name], config.variants)]
     if kind == "tables":
@@ -146,6 +146,9 @@ def products(config: Configuration, kind: str) -> list[str]:
         return tables + [f"{base}/figures/ablations/{name}-differences.svg" for name in shown]
     if kind in ("leakage", "differences", "cuts", "subgroups", "seeds"):
         return [f"{base}/tables/{kind}/{name}.csv" for name in shown]
+    if kind == "cards":
+        cards = (path.removesuffix("/") for path in files_of_splits(config, "", shown, config.variants))
+        return [f"{path.replace(base, f'{base}/cards', 1)}.md" for path in cards]
     if kind == "figures":
         files = [f"{base}/figures/{name}-{figure}" for name in shown for figure in FIGURES]
         return [f"{file}.{form}" for file in files for form in ("svg", "png")]

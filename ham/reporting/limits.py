@@ -25,10 +25,10 @@ def list_limits(
     out = {
         name: [
             *_absent(group),
-            *_shared(audits.get(name)),
+            *shared_patients(audits.get(name)),
             *_chosen(group),
             *(_empty(Numbers(tables[name])) if name in tables else []),
-            *_few(group),
+            *few_pairs(group),
         ]
         for name, group in groups.items()
     }
@@ -41,7 +41,7 @@ def _absent(group: Sequence[SplitResult]) -> list[str]:
     return [f"{present:,} of {listed:,} test images were there"] if present < listed else []
 
 
-def _shared(audit: pd.DataFrame | None) -> list[str]:
+def shared_patients(audit: pd.DataFrame | None) -> list[str]:
     """Test images whose patient has other images in training; of localization where there is one."""
     if audit is None:
         return []
@@ -70,7 +70,8 @@ def _empty(numbers: Numbers) -> list[str]:
     return out
 
 
-def _few(group: Sequence[SplitResult]) -> list[str]:
+def few_pairs(group: Sequence[SplitResult]) -> list[str]:
+    """Findings whose intervals are too narrow, because so few pairs stand behind them."""
     pairs: dict[str, int] = {}
     for result in once_a_split(group):
         for row in result.metrics.get("localization") or []:

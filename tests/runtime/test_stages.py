@@ -35,6 +35,7 @@ ENTRY = {
     "gallery": "ham.reporting.gallery",
     "gallery_page": "ham.reporting.gallery_page",
     "package": "ham.packaging.archive",
+    "model_card": "ham.reporting.model_card",
     "report_page": "ham.reporting.page",
 }
 ALL = sorted({module for declared in stages.DECIDING.values() for module in declared})

@@ -13,7 +13,19 @@ def edges(graph: str) -> set[tuple[str, str]]:
     return {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", graph)}
 
 
-TARGETS = {"all", "datasets", "trainings", "tables", "figures", "gallery", "report", "ablations", "exchange", "package"}
+TARGETS = {
+    "all",
+    "datasets",
+    "trainings",
+    "tables",
+    "figures",
+    "gallery",
+    "report",
+    "ablations",
+    "exchange",
+    "package",
+    "cards",
+}
 
 
 def test_the_rule_graph_is_the_workflows(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def test_a_deleted_file_of_a_split_is_restored(finished: Checkout, name: str) ->
         "results/phantom/figures/localization-5fold-differences.png",
         "results/phantom/figures/localization-5fold-calibration.svg",
         "results/phantom/exchange/localization-5fold/ham/chexlocalize.csv",
+        "results/phantom/cards/localization-5fold/ham/fold1.md",
     ],
 )  # fmt: skip
 def test_a_deleted_file_beside_the_splits_is_restored(finished: Checkout, name: str) -> None:

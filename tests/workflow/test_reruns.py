@@ -20,6 +20,7 @@ REPORTS = {
     "experiment_figures": 1,
     "experiment_gallery": 1,
     "gallery_page": 1,
+    "model_card": 2,
     "report_page": 1,
 }
 
@@ -34,6 +35,7 @@ def test_a_finished_run_has_everything_and_nothing_to_do(finished: Checkout) -> 
         "figures/localization-5fold-t-iou.svg",
         "gallery/localization-5fold/ham.png",
         "exchange/localization-5fold/ham/coco-results.json",
+        "cards/localization-5fold/ham/fold2.md",
         "localization-5fold/ham/fold2/maps.npz",
     ):
         assert (results / name).stat().st_size > 0

@@ -175,6 +175,16 @@ def of_experiment(*files):
     return lambda wildcards: [path for file in files for path in of_splits(file, [wildcards.experiment])]
 
 
+def of_split(*files):
+    """Input function: files of the job's split; of a training only where there is one."""
+    return lambda wildcards: [
+        path
+        for file in files
+        for path in of_splits(file, [wildcards.experiment], [wildcards.variant])
+        if path.startswith(SPLIT.format(**wildcards) + "/")
+    ]
+
+
 def of_variant(*files):
     """Input function: files of all splits of the job's experiment and variant."""
     return lambda wildcards: [
@@ -183,10 +193,11 @@ def of_variant(*files):
 
 
 def products(kind):
-    """Tables, leakage audits, figures, exchange or galleries of the experiments that have a split to show; of restored
-    ones a gallery, and what holds boxes of data that may not be handed on, only where the data set is there."""
-    told = PICTURES or kind != "gallery" and (kind != "exchange" or DATASET.redistributable)
-    return plans.products(CONFIG, kind) if told else []
+    """Tables, leakage audits, figures, cards, exchange or galleries of the experiments that have a split to show. Of
+    restored ones a gallery, and what holds boxes of data that may not be handed on, only where the data set is there;
+    and no cards of networks, which are not there."""
+    told = {"gallery": PICTURES, "exchange": PICTURES or DATASET.redistributable, "cards": CONFIG.restore is None}
+    return plans.products(CONFIG, kind) if told.get(kind, True) else []
 
 
 def packed(wildcards):

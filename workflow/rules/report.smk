@@ -304,6 +304,31 @@ rule gallery_page:
         "../scripts/gallery_page.py"
 
 
+rule model_card:
+    input:
+        of_split("metrics.json", "run.json", "localization.csv"),
+        weights=f"{SPLIT}/model.safetensors",
+        dataset=f"{FOLDER}/dataset.json",
+        leakage="results/{dataset}/tables/leakage/{experiment}.csv",
+    output:
+        card="results/{dataset}/cards/{experiment}/{variant}/{split}.md",
+    log:
+        "results/{dataset}/logs/cards/{experiment}-{variant}-{split}.log",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
+    params:
+        settings=CONFIG.reporting.plain(),
+        plans=lambda wildcards: {SPLIT.format(**wildcards): result_plan(CONFIG, *wildcards[1:])},
+        code=digest("model_card"),
+    message:
+        "Model card of {wildcards.experiment}, {wildcards.variant}, {wildcards.split}"
+    script:
+        "../scripts/model_card.py"
+
+
 rule report_page:
     input:
         dataset=f"{TOLD}/dataset.json",
@@ -388,6 +413,14 @@ rule gallery:
         products("gallery"),
     message:
         f"Attention maps are in results/{CONFIG.dataset}/gallery"
+
+
+rule cards:
+    input:
+        BETWEEN,
+        products("cards"),
+    message:
+        f"A model card of each network is in results/{CONFIG.dataset}/cards"
 
 
 rule report:
