@@ -18,7 +18,7 @@ from ham.errors import DataError
 from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import style
 from ham.reporting.numbers import FLOORS, METRICS, Numbers
-from ham.reporting.published import PublishedRow, published_rows
+from ham.reporting.published import PublishedRow, published_rows, split_by_protocol
 from ham.reporting.results import SplitResult, once_a_split, published_of, read_results, variants_of
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.tables import tidy
@@ -181,7 +181,9 @@ def _share_curve(pairs: pd.DataFrame, findings: Sequence[str], column: str) -> n
 
 def _published(results: Sequence[SplitResult], metric: str, settings: ReportingSettings) -> list[PublishedRow]:
     rows = published_rows(published_of(results)) if settings.published else []
-    return [row for row in rows if row.metric == metric]
+    boxed = sum(result.images(boxes=True)[0] for result in once_a_split(results))
+    beside, _ = split_by_protocol([row for row in rows if row.metric == metric], 0, boxed)
+    return beside
 
 
 def _labels(published: Sequence[PublishedRow]) -> list[str]:

@@ -28,6 +28,14 @@ def images_line(table: pd.DataFrame, short: bool = False) -> str:
     return line + (f" ({parts})." if len(splits) > 1 else ".") + missing
 
 
+def tested_images(table: pd.DataFrame) -> tuple[int, int]:
+    """Test images present of the only split (0 where there are several), and those with boxes of all splits."""
+    count = _count(table[(table["kind"] == "images") & (table["scope"] == "images")])
+    splits = dict.fromkeys(split for split, _, _ in count)
+    present, boxed = (sum(count.get((split, "", name), 0) for split in splits) for name in ("present", "boxes_present"))
+    return present if len(splits) == 1 else 0, boxed
+
+
 def count_by_finding(table: pd.DataFrame) -> dict[str, list[tuple[int, int]]]:
     """Present and listed images with each finding, and with boxes of it, of all splits together."""
     count = _count(table[(table["kind"] == "images") & (table["scope"] == "finding")])

@@ -19,15 +19,16 @@ from ham.reporting.comparison_tables import (
     protocol_table,
     seeds_table,
 )
-from ham.reporting.image_counts import count_by_finding, images_line
+from ham.reporting.image_counts import count_by_finding, images_line, tested_images
 from ham.reporting.numbers import EMPTY, METRICS, SUMMARIES, Numbers, Wanted
-from ham.reporting.published import PublishedRow, published_rows
+from ham.reporting.published import PublishedRow, published_rows, split_by_protocol
+from ham.reporting.published_tables import less_published_table, other_protocols_table
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject
 
-PROTOCOLS_DIFFER = (
-    "Published rows come from other protocols (images, splits, use of boxes, choice of the checkpoint): "
-    "context, no comparison."
+TRAININGS_DIFFER = (
+    "Published rows were tested on the same images and, of maps, with a fixed cut; training, use of boxes and choice "
+    "of the checkpoint differ."
 )
 EMPTY_MAPS = "empty maps"
 ABOUT_INTERVALS = "In brackets: 95 % interval, from resampled patients."
@@ -47,15 +48,17 @@ def build_tables(
     published numbers may stand beside; ``beside`` the experiment's other tables.
     """
     numbers = Numbers(table)
-    rows = published_rows(published) if settings.published else []
+    rows, apart = split_by_protocol(published_rows(published) if settings.published else [], *tested_images(table))
     out = [_classification(numbers, variant, rows) for variant in numbers.variants]
     if len(numbers.variants) and numbers.findings("classification"):
         out.append(_classification_summary(numbers))
     if beside.compared is not None:
         out.append(differences_table(numbers, beside.compared, settings))
-    for metric, shown in (("t_iou", settings.t_iou_thresholds), ("t_ior", settings.t_ior_thresholds)):
-        out += _localization(numbers, metric, numbers.thresholds(metric, shown), rows)
-    out.append(operating_points_table(numbers))
+    levels = {metric: numbers.thresholds(metric, shown) for metric, shown in _thresholds(settings).items()}
+    for metric, shown in levels.items():
+        out += _localization(numbers, metric, shown, rows)
+    out += [less_published_table(numbers, metric, levels.get(metric, []), rows) for metric in ("auc", *levels)]
+    out += [other_protocols_table(apart), operating_points_table(numbers)]
     if beside.subgroups is not None:
         out.append(subgroups_table(beside.subgroups, beside.compared, settings))
     if beside.cuts is not None:
@@ -72,6 +75,10 @@ def build_tables(
         for shown in out
         if shown.rows and shown.columns
     ]
+
+
+def _thresholds(settings: ReportingSettings) -> dict[str, tuple[float, ...]]:
+    return {"t_iou": settings.t_iou_thresholds, "t_ior": settings.t_ior_thresholds}
 
 
 def _has_floors(table: Table) -> bool:
@@ -105,13 +112,13 @@ def _classification(numbers: Numbers, variant: str, published: list[PublishedRow
     wanted: list[Wanted] = [("auc", None, subject) for subject in subjects]
     rows = [_split_row(numbers, variant, split, wanted) for split in _split_names(numbers, variant)]
     notes = _explain_means(numbers, [variant], wanted)
-    beside: list[str] = []
+    beside = []
     for row in published:
-        if row.metric == "auc" and any(math.isfinite(row.values.get(name, math.nan)) for name in findings):
-            values = [*(row.values.get(name, math.nan) for name in findings), row.mean(findings), math.nan]
+        values = [*(row.values.get(name, math.nan) for name in findings), row.mean(findings), math.nan]
+        if row.metric == "auc" and any(map(math.isfinite, values)):
             rows.append(TableRow(row.label, [number_text(value) for value in values], "published", values))
-            beside.append(f"{row.label}: {row.protocol}; {row.note}.")
-    notes += [*beside, PROTOCOLS_DIFFER] if beside else []
+            beside.append(row)
+    notes += _published_notes(beside)
     notes += _published_mean(numbers, variant)
     if not findings:
         rows = []
@@ -196,7 +203,7 @@ def _localization_summary(
     title = f"{METRICS[metric]}, mean over findings" + (", pooled" if pooled else "")
     notes = [numbers.without_pairs(metric, levels[0])]
     notes += [] if pooled else _explain_means(numbers, [*numbers.variants, *numbers.floors], wanted)
-    return Table(title, caption, columns, rows, [*notes, *_protocol_notes(published)], main=not pooled)
+    return Table(title, caption, columns, rows, [*notes, *_published_notes(published)], main=not pooled)
 
 
 def _per_finding(
@@ -235,7 +242,7 @@ def _per_finding(
         of_means: list[Wanted] = [(metric, levels[0], subject) for subject in numbers.means()]
         notes += _explain_means(numbers, [*numbers.variants, *numbers.floors], of_means)
     caption = f"{_meaning(metric)}: {how} {ABOUT_EMPTY} Maps that never look are left out where all they reach is 0."
-    return Table(title, caption, columns, rows, [*notes, *_protocol_notes(published)], main)
+    return Table(title, caption, columns, rows, [*notes, *_published_notes(published)], main)
 
 
 def _by_split(numbers: Numbers, variant: str, metric: str, levels: list[float]) -> Table:
@@ -324,8 +331,10 @@ def _over(numbers: Numbers, variants: Sequence[str] | None = None) -> str:
     return "no split."
 
 
-def _protocol_notes(published: list[PublishedRow]) -> list[str]:
-    if not published:
-        return []
-    protocols = dict.fromkeys(f"{row.label}: {row.protocol}." for row in published)
-    return [*protocols, PROTOCOLS_DIFFER]
+def _published_notes(published: Sequence[PublishedRow]) -> list[str]:
+    """What is known of each published row, rows alike together."""
+    alike: dict[str, list[str]] = {}
+    for row in published:
+        alike.setdefault(row.about, []).append(row.label)
+    notes = [f"{'; '.join(dict.fromkeys(labels))}: {about}." for about, labels in alike.items()]
+    return [*notes, TRAININGS_DIFFER] if notes else []

@@ -61,6 +61,7 @@ TABLES = (
     "ham.reporting.image_counts",
     "ham.reporting.latex",
     "ham.reporting.markdown",
+    "ham.reporting.published_tables",
     "ham.reporting.result_tables",
     "ham.reporting.tables",
 )
