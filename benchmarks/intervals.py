@@ -53,7 +53,8 @@ def main() -> None:
     for weights in resampling.weights[:CALLED]:
         metric_rows(table.loc[table.index.repeat(weights[places])], names, settings)
     called = (time.perf_counter() - start) / CALLED * RESAMPLES
-    taken = f"{seconds:.1f} s, bands of curves from {DRAWN} of them {of_curves:.1f} s, of eight subgroups {of_groups:.1f} s; by calling the metrics {called:.0f} s"
+    taken = f"{seconds:.1f} s, bands of curves from {DRAWN} of them {of_curves:.1f} s"
+    taken += f", of eight subgroups {of_groups:.1f} s; by calling the metrics {called:.0f} s"
     print(f"{machine()}: {RESAMPLES:,} resamples {taken}")
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, put_title, variant_legend
+from ham.reporting.panels import of_one_experiment, put_title, variant_legend
 from ham.reporting.results import SplitResult, variants_of
 
 PARTS = 6  # of the pairs, by area, whose median IoU is joined by a line

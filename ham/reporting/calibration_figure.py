@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, save_panels
+from ham.reporting.panels import of_one_experiment, save_panels
 from ham.reporting.results import SplitResult, variants_of
 from ham.scoring.metric_rows import BINS
 

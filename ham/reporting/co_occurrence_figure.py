@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, put_title
+from ham.reporting.panels import of_one_experiment, put_title
 from ham.reporting.results import SplitResult, variants_of
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, save_panels
+from ham.reporting.panels import of_one_experiment, save_panels
 from ham.reporting.results import SplitResult, variants_of
 
 SCORED = ("finding", "abnormality")  # what has curves

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, put_title, variant_legend
+from ham.reporting.panels import of_one_experiment, put_title, variant_legend
 from ham.reporting.results import variants_of
 
 ACROSS = 0.8  # of the room of a finding

@@ -30,7 +30,9 @@ write_subgroups(table, subgroups_beside(table), output / "figures" / "x-subgroup
 
 
 def test_every_table_and_figure_is_the_same_whatever_the_order_of_sets(make_split: Make, tmp_path: Path) -> None:
-    splits = [make_split(f"fold{i}", variant, seed=i + 7 * (variant != "ham")) for variant in ("ham", "b") for i in (1, 2)]
+    splits = [
+        make_split(f"fold{i}", variant, seed=i + 7 * (variant != "ham")) for variant in ("ham", "b") for i in (1, 2)
+    ]
     made = []
     for seed in ("1", "2"):
         output = tmp_path / f"seed{seed}"

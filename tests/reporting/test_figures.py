@@ -12,7 +12,7 @@ from PIL import Image
 
 from ham.errors import DataError
 from ham.plans import FIGURES
-from ham.reporting import curve_figures, figures
+from ham.reporting import curve_figures, threshold_figures, training_figure
 from ham.reporting.co_occurrence_figure import shares
 from ham.reporting.experiment_figures import write_figures
 from ham.reporting.results import read_results
@@ -54,25 +54,25 @@ def test_an_experiment_without_localization_or_training_gets_a_sentence(make_spl
 
 def test_several_variants_and_one_epoch_are_drawn(make_split: Make, tmp_path: Path) -> None:
     splits = [make_split(variant=v, epochs=1, dataset="nih", seed=i) for i, v in enumerate(("ham", "other"))]
-    figures.write_training(splits, tmp_path / "t", SETTINGS)
-    figures.write_thresholds(splits, "t_ior", tmp_path / "r", SETTINGS)
+    training_figure.write_training(splits, tmp_path / "t", SETTINGS)
+    threshold_figures.write_thresholds(splits, "t_ior", tmp_path / "r", SETTINGS)
     assert (tmp_path / "t.svg").exists()
     assert (tmp_path / "r.png").exists()
 
 
 def test_the_threshold_curve_is_the_mean_over_findings_of_the_share_at_or_above() -> None:
     pairs = pd.DataFrame({"finding": ["a", "a", "b"], "iou": [0.1, 0.5, 0.3]})
-    curve = figures._share_curve(pairs, ["a", "b", "without pairs"], "iou")
-    at = {level: curve[np.argmin(abs(figures.LEVELS - level))] for level in (0.05, 0.3, 0.4, 0.5, 0.6)}
+    curve = threshold_figures._share_curve(pairs, ["a", "b", "without pairs"], "iou")
+    at = {level: curve[np.argmin(abs(threshold_figures.LEVELS - level))] for level in (0.05, 0.3, 0.4, 0.5, 0.6)}
     assert at == {0.05: 1.0, 0.3: (0.5 + 1) / 2, 0.4: 0.25, 0.5: 0.25, 0.6: 0.0}
 
 
 def test_the_threshold_curve_passes_through_the_pooled_values_of_the_table(five_folds: list[Path]) -> None:
     results = read_results(five_folds)
     pairs = pd.concat([result.localization for result in results])
-    curve = figures._share_curve(pairs, results[0].boxed_findings, "iou")
+    curve = threshold_figures._share_curve(pairs, results[0].boxed_findings, "iou")
     by_hand = np.mean([(pairs.loc[pairs["finding"] == f, "iou"] >= 0.3).mean() for f in results[0].boxed_findings])
-    assert curve[np.argmin(abs(figures.LEVELS - 0.3))] == pytest.approx(by_hand)
+    assert curve[np.argmin(abs(threshold_figures.LEVELS - 0.3))] == pytest.approx(by_hand)
 
 
 def test_shares_of_findings_that_go_together_by_hand() -> None:
