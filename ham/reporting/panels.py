@@ -23,8 +23,13 @@ def of_one_experiment(splits: Sequence[Path]) -> list[SplitResult]:
     return results
 
 
+def count_pairs(results: Sequence[SplitResult], finding: str) -> int:
+    """Tested pairs of a finding, those of each split once."""
+    return sum(int((result.localization["finding"] == finding).sum()) for result in once_a_split(results))
+
+
 def put_title(made: Figure, results: Sequence[SplitResult], what: str, about: str, images: str = "all") -> None:
-    """Two lines over a figure: what it shows of which experiment, and splits, images present, ``about``."""
+    """Over a figure: what it shows of which experiment, and splits, images present, ``about``."""
     first = results[0]
     group = once_a_split(results)
     pairs = [result.images(boxes=images == "with boxes") for result in group]
@@ -33,7 +38,7 @@ def put_title(made: Figure, results: Sequence[SplitResult], what: str, about: st
     kind = "test images with boxes" if images == "with boxes" else "test images"
     there = f"{present:,} of {listed:,} {kind} present" if listed and images else ""
     parts = [part for part in (several, there, about) if part]
-    made.suptitle(f"{what}, {first.experiment} on {first.dataset}\n{'; '.join(parts)}", fontsize=9, x=0.01, ha="left")
+    style.title(made, f"{what}, {first.experiment} on {first.dataset}", "; ".join(parts))
 
 
 def save_panels(
@@ -45,13 +50,14 @@ def save_panels(
     output_stem: Path,
 ) -> None:
     """A small square panel for each of ``names``, drawn by ``panel``; ``said`` is what is shown, and about it."""
-    columns = 5
-    made = style.figure(10, 2.05 * -(-len(names) // columns) + 0.6)
+    columns = 4
+    made = style.figure(1.78 * -(-len(names) // columns) + 0.75)
     axes = style.grid_of_axes(made, len(names), columns, sharex=True, sharey=True)
     for cell, name in zip(axes, names, strict=True):
         panel(cell, name, results)
+        cell.set_title(style.fold(name, style.WIDTH / columns - 0.15))
     style.label_bottom(axes, columns, axes_names[0])
-    made.supylabel(axes_names[1], fontsize=8, color=style.INK)
+    made.supylabel(axes_names[1], fontsize=7.5, color=style.INK)
     put_title(made, results, *said)
     variant_legend(made, results)
     style.save(made, output_stem)

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from ham.model.metrics import SHARE_OF, share_at_least
 from ham.reporting import style
 from ham.reporting.numbers import FLOORS, METRICS, Numbers
-from ham.reporting.panels import of_one_experiment, put_title, variant_legend
+from ham.reporting.panels import count_pairs, of_one_experiment, put_title, variant_legend
 from ham.reporting.published import PublishedRow, published_rows
 from ham.reporting.results import SplitResult, once_a_split, published_of, variants_of
 from ham.reporting.settings import ReportingSettings
@@ -45,7 +45,7 @@ def write_thresholds(
             )
             return
         columns, small = 4, -(-len(findings) // 4)
-        made = style.figure(10, 3.6 + 1.75 * small)
+        made = style.figure(3.0 + 1.45 * small)
         grid = made.add_gridspec(1 + small, 2 * columns, height_ratios=[2.0] + [1.0] * small)
         tested = [finding for finding in findings if any(_has_pairs(result, finding) for result in results)]
         means: list[tuple[str, list[str], Subject]] = [(f"mean of {len(tested)} findings", tested, MEAN)]
@@ -61,11 +61,11 @@ def write_thresholds(
         for index, finding in enumerate(findings):
             row, column = divmod(index, columns)
             cells.append(made.add_subplot(grid[1 + row, 2 * column : 2 * column + 2]))
-            title = f"{finding} ({_pairs(results, finding)})"
+            title = f"{finding} ({count_pairs(results, finding):,})"
             _threshold_panel(cells[-1], title, [finding], metric, results, published, large=False)
             _interval_bars(cells[-1], numbers, metric, Subject.of_finding(finding))
         style.label_bottom(cells, columns, f"threshold on {METRICS[metric][2:-1]}")
-        made.supylabel(f"{METRICS[metric]}: share of pairs at or above the threshold", fontsize=8, color=style.INK)
+        made.supylabel(f"{METRICS[metric]}: share of pairs at or above the threshold", fontsize=7.5, color=style.INK)
         several = "lines: all pairs of all splits; " if len({result.split for result in results}) > 1 else ""
         about = f"{several}bars: 95 % intervals; in brackets: pairs"
         put_title(made, results, METRICS[metric], about, images="with boxes")
@@ -107,7 +107,7 @@ def _threshold_panel(
         colour, line = style.series(index)
         pooled = _share_curve(pd.concat([result.localization for result in group]), findings, column)
         cell.plot(LEVELS, pooled, color=colour, linestyle=line, linewidth=2.0 if large else 1.5)
-    cell.set_title(title)
+    cell.set_title(style.fold(title, 2.8 if large else 1.4))
     ticks = (0, 0.1, 0.3, 0.5, 0.7, 0.9) if large else (0.1, 0.3, 0.5, 0.7)
     cell.set(xlim=(0, 1), ylim=(0, 1.01), xticks=ticks, yticks=(0, 0.25, 0.5, 0.75, 1) if large else (0, 0.5, 1))
 
@@ -178,7 +178,3 @@ def _floor_pairs(results: Sequence[SplitResult]) -> dict[str, pd.DataFrame]:
     pairs = pd.concat(tables, ignore_index=True)
     names = sorted(pairs["floor"].unique(), key=lambda name: (list(FLOORS).index(name) if name in FLOORS else 99, name))
     return {name: pairs[pairs["floor"] == name] for name in names}
-
-
-def _pairs(results: Sequence[SplitResult], finding: str) -> str:
-    return f"{sum(int((result.localization['finding'] == finding).sum()) for result in once_a_split(results)):,}"

@@ -44,8 +44,8 @@ def write_training(splits: Sequence[Path], output_stem: Path, settings: Reportin
         if not names:
             style.sentence(output_stem, "Nothing was trained here: there is no history of losses.")
             return
-        columns = 5
-        made = style.figure(10, 1.75 * -(-len(names) // columns) + 0.8)
+        columns = 4
+        made = style.figure(1.45 * -(-len(names) // columns) + 0.8)
         axes = style.grid_of_axes(made, len(names), columns, sharex=True)
         handles: dict[str, Line2D] = {}
         for cell, (name, title) in zip(axes, names.items(), strict=True):
@@ -75,13 +75,13 @@ def _training_panel(
         )
         drawn[0].set_label(result.variant if len(variants) > 1 else result.split)
         handles.setdefault(str(drawn[0].get_label()), drawn[0])
-    cell.set_title(title)
+    cell.set_title(style.fold(title, 1.45))
     cell.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     if name == "learning_rate":
         cell.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
     if seen and max(seen) == min(seen) == 0:
         cell.set_ylim(-0.05, 1)
-        cell.text(0.5, 0.5, "0 throughout", transform=cell.transAxes, ha="center", color=style.FAINT, fontsize=7.5)
+        cell.text(0.5, 0.5, "0 throughout", transform=cell.transAxes, ha="center", color=style.FAINT, fontsize=7)
     elif name.startswith("loss"):
         cell.set_ylim(bottom=0)
 
