@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, put_title, variant_legend
+from ham.reporting.panels import of_one_experiment, put_title, variant_legend
 from ham.reporting.results import SplitResult, variants_of
 
 PARTS = 6  # of the pairs, by area, whose median IoU is joined by a line
@@ -33,13 +33,17 @@ def write_area(splits: Sequence[Path], output_stem: Path) -> None:
                 output_stem, "No test image of this experiment has boxes: there is no localization to score."
             )
             return
-        made = style.figure(max(5.2, 3.4 * len(groups)), 3.4)
-        cells = style.grid_of_axes(made, len(groups), len(groups), sharex=True, sharey=True)
+        columns = min(len(groups), 2)
+        made = style.figure(2.6 * -(-len(groups) // columns) + 0.6)
+        cells = style.grid_of_axes(made, len(groups), columns, sharex=True, sharey=True)
         for index, (cell, (name, pairs)) in enumerate(zip(cells, groups.items(), strict=True)):
             _panel(cell, pairs, style.series(index)[0])
             cell.set_title(name)
-        cells[0].set_ylabel("IoU")
-        about = "line: median of each sixth of the pairs; green: what no map of this shape exceeds"
+        for cell in cells[::columns]:
+            cell.set_ylabel("IoU")
+        about = "line: median of each sixth of the pairs"
+        if any("highest_iou" in pairs for pairs in groups.values()):
+            about += "; green: what no map of this shape exceeds"
         put_title(made, results, "Box area and IoU", about, images="")
         if len(groups) > 1:
             variant_legend(made, results)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, save_panels
+from ham.reporting.panels import of_one_experiment, save_panels
 from ham.reporting.results import SplitResult, variants_of
 from ham.scoring.metric_rows import BINS
 
@@ -51,5 +51,4 @@ def _panel(cell: Axes, name: str, results: Sequence[SplitResult]) -> None:
             x, y, n = np.array(points).T
             cell.plot(x, y, color=colour, linestyle=line, linewidth=1.0)
             cell.scatter(x, y, s=4 + 26 * np.sqrt(n / n.max()), color=colour, linewidths=0, zorder=3)
-    cell.set_title(name)
     cell.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")

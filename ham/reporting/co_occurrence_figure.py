@@ -10,8 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, put_title
+from ham.reporting.panels import of_one_experiment, put_title
 from ham.reporting.results import SplitResult, variants_of
+
+COLUMNS = 2  # labels and predictions side by side
 
 
 def write_co_occurrence(splits: Sequence[Path], output_stem: Path) -> None:
@@ -34,12 +36,11 @@ def write_co_occurrence(splits: Sequence[Path], output_stem: Path) -> None:
             level = _level(results, variant)
             scores = table[[f"probability_{name}" for name in findings]].to_numpy(float)
             panels.append((f"{variant}, probability above {level:g}", (scores > level).astype(float)))
-        size = 1.4 + 0.29 * len(findings)
-        made = style.figure(max(10, size * len(panels)), size + 0.9)
-        cells = style.grid_of_axes(made, len(panels), len(panels), sharey=False)
+        made = style.figure((1.3 + 0.16 * len(findings)) * -(-len(panels) // COLUMNS) + 0.5)
+        cells = style.grid_of_axes(made, len(panels), COLUMNS)
         for place, (cell, (title, has)) in enumerate(zip(cells, panels, strict=True)):
-            _panel(cell, has, findings, named=place == 0)
-            cell.set_title(title)
+            _panel(cell, has, findings, named=place % COLUMNS == 0)
+            cell.set_title(style.fold(title, 2.5))
         about = "per cent of the images with the row's finding that have the column's; at the row: images"
         put_title(made, results, "Co-occurrence of findings", about)
         style.save(made, output_stem)
@@ -74,8 +75,8 @@ def _panel(cell: Axes, has: np.ndarray, findings: Sequence[str], named: bool) ->
             if row != column and np.isfinite(found[row, column]):
                 colour = "white" if found[row, column] > 60 else style.INK
                 text = f"{found[row, column]:.0f}"
-                cell.text(column, row, text, ha="center", va="center", fontsize=6.5, color=colour)
+                cell.text(column, row, text, ha="center", va="center", fontsize=style.SMALLEST, color=colour)
     cell.set_xticks(range(len(findings)), findings, rotation=60, ha="right", rotation_mode="anchor")
     names = [f"{name} ({images:,})" if named else f"{images:,}" for name, images in zip(findings, count, strict=True)]
-    cell.set_yticks(range(len(findings)), names, fontsize=6.5)
+    cell.set_yticks(range(len(findings)), names)
     cell.grid(visible=False)

@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, save_panels
+from ham.reporting.panels import of_one_experiment, save_panels
 from ham.reporting.results import SplitResult, variants_of
 
+BEHIND = {"facecolor": "white", "alpha": 0.75, "linewidth": 0, "pad": 0.6}  # a number that curves may cross
 SCORED = ("finding", "abnormality")  # what has curves
-BAND = "band: 95 % interval from resampled patients"
 
 
 def write_roc(splits: Sequence[Path], output_stem: Path) -> None:
@@ -23,15 +23,14 @@ def write_roc(splits: Sequence[Path], output_stem: Path) -> None:
 
     Writes ``output_stem``.svg and .png. DataError where the splits are of several experiments.
     """
-    said = ("ROC curves", f"mean of the splits at equal rate; {BAND}; number: AUC, ± sd over splits")
-    _write(splits, "roc", ("false positive rate", "true positive rate"), said, output_stem)
+    _write(splits, "roc", ("false positive rate", "true positive rate"), ("ROC curves", "number: AUC"), output_stem)
 
 
 def write_precision_recall(splits: Sequence[Path], output_stem: Path) -> None:
     """Precision over recall of every finding, as :func:`write_roc`; the dotted line is the share of positives, which
     guessing reaches; in each panel the average precision."""
-    about = "mean of the splits; band: 95 % interval; number: average precision; dotted: share of positives"
-    _write(splits, "precision_recall", ("recall", "precision"), ("Precision and recall", about), output_stem)
+    said = ("Precision and recall", "dotted: share of positives; number: average precision")
+    _write(splits, "precision_recall", ("recall", "precision"), said, output_stem)
 
 
 def _write(
@@ -47,12 +46,18 @@ def _write(
         def panel(cell: Axes, name: str, shown: Sequence[SplitResult]) -> None:
             _panel(cell, name, shown, kind)
 
-        save_panels(results, names, panel, axes_names, said, output_stem)
+        title, about = said
+        if len({result.split for result in results}) > 1:
+            about = f"lines and 95 % bands: means of the splits' own; {about}, ± sd over splits"
+        else:
+            about = f"band: 95 % interval from resampled patients; {about}"
+        save_panels(results, names, panel, axes_names, (title, about), output_stem)
 
 
 def _panel(cell: Axes, name: str, results: Sequence[SplitResult], kind: str) -> None:
     across, up, metric = ("fpr", "tpr", "auc") if kind == "roc" else ("recall", "precision", "average_precision")
     groups = variants_of(results)
+    low = kind == "roc" or _ends_high(results, name)
     for index, group in enumerate(groups.values()):
         colour, line = style.series(index)
         curves = [curve for result in group if (curve := (result.curves.get(kind) or {}).get(name))]
@@ -68,10 +73,15 @@ def _panel(cell: Axes, name: str, results: Sequence[SplitResult], kind: str) -> 
                 )
             cell.plot(places, _mean(curves, up), color=colour, linestyle=line, linewidth=1.5)
         text = _mean_sd([_value(result, name, metric) for result in group])
-        y = (0.05 + 0.11 * (len(groups) - 1 - index)) if kind == "roc" else 0.9 - 0.11 * index
-        cell.text(0.97, y, text, transform=cell.transAxes, ha="right", fontsize=7.5, color=colour)
-    cell.set_title(name)
+        y = 0.05 + 0.11 * (len(groups) - 1 - index) if low else 0.89 - 0.11 * index
+        cell.text(0.97, y, text, transform=cell.transAxes, ha="right", fontsize=7, color=colour, bbox=BEHIND)
     cell.set(xlim=(0, 1), ylim=(0, 1.01), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1), aspect="equal")
+
+
+def _ends_high(results: Sequence[SplitResult], name: str) -> bool:
+    """Whether precision stays high where recall is: the numbers then stand below."""
+    curves = [curve for result in results if (curve := (result.curves.get("precision_recall") or {}).get(name))]
+    return bool(curves) and float(np.mean(_mean(curves, "precision")[50:])) > 0.5
 
 
 def _mean(curves: Sequence[dict[str, Any]], name: str) -> np.ndarray:

@@ -9,9 +9,10 @@ from ham.reporting.area_figure import write_area
 from ham.reporting.calibration_figure import write_calibration
 from ham.reporting.co_occurrence_figure import write_co_occurrence
 from ham.reporting.curve_figures import write_precision_recall, write_roc
-from ham.reporting.figures import write_thresholds, write_training
 from ham.reporting.iou_figure import write_iou
 from ham.reporting.settings import ReportingSettings
+from ham.reporting.threshold_figures import write_thresholds
+from ham.reporting.training_figure import write_training
 
 
 def write_figures(splits: Sequence[Path], stem: Path, settings: ReportingSettings) -> None:

@@ -13,6 +13,8 @@ from ham.reporting.numbers import FLOORS, METRICS, Wanted
 from ham.reporting.settings import ReportingSettings
 from ham.scoring.metric_rows import MEAN
 
+COLUMNS = 3
+
 
 def write_forest(table: Path, output_stem: Path, settings: ReportingSettings) -> None:
     """Differences of the means over findings in AUC and in T(IoU) at the shown thresholds, a panel each.
@@ -32,8 +34,8 @@ def write_forest(table: Path, output_stem: Path, settings: ReportingSettings) ->
         if not shown:
             style.sentence(output_stem, "There is nothing to compare: one variant, and no localization.")
             return
-        made = style.figure(10, 1.3 + 0.24 * len(found.compared))
-        cells = style.grid_of_axes(made, len(shown), len(shown), sharey=True)
+        made = style.figure((0.5 + 0.2 * len(found.compared)) * -(-len(shown) // COLUMNS) + 0.5)
+        cells = style.grid_of_axes(made, len(shown), COLUMNS, sharey=True)
         colours = {variant: style.series(place)[0] for place, variant in enumerate(found.variants)}
         for cell, (title, number) in zip(cells, shown, strict=True):
             _panel(cell, found, number, colours)
@@ -42,7 +44,7 @@ def write_forest(table: Path, output_stem: Path, settings: ReportingSettings) ->
         cells[0].set_yticks(range(len(labels)), labels)
         cells[0].set_ylim(len(labels) - 0.5, -0.5)
         about = "mean over findings; lines: 95 % interval from resampled patients; filled: it does not hold 0"
-        made.suptitle(f"Paired differences, {Path(table).stem}\n{about}", fontsize=9, x=0.01, ha="left")
+        style.title(made, f"Paired differences, {Path(table).stem}", about)
         style.save(made, output_stem)
 
 
@@ -62,4 +64,4 @@ def _panel(cell: Axes, found: Differences, wanted: Wanted, colours: dict[str, st
             [number.value], [place], "o", color=colours[variant], markersize=4.5, fillstyle="full" if apart else "none"
         )
     cell.grid(axis="y", visible=False)
-    cell.locator_params(axis="x", nbins=4)
+    cell.locator_params(axis="x", nbins=3)

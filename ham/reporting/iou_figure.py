@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ham.reporting import style
-from ham.reporting.figures import of_one_experiment, put_title, variant_legend
+from ham.reporting.panels import count_pairs, of_one_experiment, put_title, variant_legend
 from ham.reporting.results import variants_of
 
 ACROSS = 0.8  # of the room of a finding
+FEW = 8  # pairs, below which dots stand alone: quartiles of so few say more than is known
 
 
 def write_iou(splits: Sequence[Path], output_stem: Path) -> None:
@@ -30,7 +31,7 @@ def write_iou(splits: Sequence[Path], output_stem: Path) -> None:
                 output_stem, "No test image of this experiment has boxes: there is no localization to score."
             )
             return
-        made = style.figure(10, 3.4)
+        made = style.figure(3.2)
         cell = made.add_subplot()
         width = ACROSS / len(groups)
         for index, group in enumerate(groups.values()):
@@ -43,15 +44,19 @@ def write_iou(splits: Sequence[Path], output_stem: Path) -> None:
                 middle = place + width * (index - (len(groups) - 1) / 2)
                 spread = np.array([_halton(number) for number in range(1, len(values) + 1)]) - 0.5
                 cell.scatter(
-                    middle + 0.8 * width * spread, values, s=5, color=colour, alpha=0.45, linewidths=0, rasterized=True
+                    middle + 0.8 * width * spread, values, s=6, color=colour, alpha=0.45, linewidths=0, rasterized=True
                 )
+                if len(values) < FEW:
+                    continue
                 low, median, high = np.percentile(values, [25, 50, 75])
                 cell.plot([middle, middle], [low, high], color=style.INK, linewidth=1.2)
                 cell.plot([middle - 0.3 * width, middle + 0.3 * width], [median] * 2, color=style.INK, linewidth=2)
-        cell.set_xticks(range(len(findings)), findings)
+        named = [f"{name} ({count_pairs(results, name):,})" for name in findings]
+        cell.set_xticks(range(len(findings)), named, rotation=35, ha="right", rotation_mode="anchor")
         cell.set(xlim=(-0.6, len(findings) - 0.4), ylim=(-0.02, 1.01), ylabel="IoU")
         cell.grid(axis="x", visible=False)
-        put_title(made, results, "IoU of every pair", "dark: median and quartiles", images="with boxes")
+        about = f"dark: median and quartiles of {FEW} pairs or more; in brackets: pairs"
+        put_title(made, results, "IoU of every pair", about, images="with boxes")
         if len(groups) > 1:
             variant_legend(made, results)
         style.save(made, output_stem)

@@ -53,7 +53,7 @@ FIGURES = {
     "roc": "ROC curve of each finding and of abnormality on the test images, with 95 % bands.",
     "precision-recall": "Precision over recall of each finding, with 95 % bands; dotted: the share of positives, which "
     "guessing reaches.",
-    "iou": "IoU of every pair by finding, with median and quartiles.",
+    "iou": "IoU of every pair by finding, with median and quartiles where there are enough.",
     "area": "IoU of every pair over the share of the image that its boxes cover; green: what no map of this shape "
     "exceeds.",
     "co-occurrence": "Which findings go together, by the labels and by the network: per cent of the images with the "

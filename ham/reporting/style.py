@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,10 +31,10 @@ REGION_COLOUR = "#E69F00"  # beside BOX_COLOUR, the truth's
 RC: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8,
-    "axes.titlesize": 8.5,
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
     "axes.titlelocation": "left",
-    "axes.labelsize": 8,
+    "axes.labelsize": 7.5,
     "axes.labelcolor": INK,
     "axes.edgecolor": "#888888",
     "axes.linewidth": 0.7,
@@ -49,7 +50,7 @@ RC: dict[str, Any] = {
     "xtick.color": FAINT,
     "ytick.color": FAINT,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 7.5,
     "lines.linewidth": 1.3,
     "lines.solid_capstyle": "round",
     "text.parse_math": False,  # a finding's name is text, whatever it holds
@@ -59,7 +60,9 @@ RC: dict[str, Any] = {
     "path.simplify_threshold": 0.3,
     "savefig.facecolor": "white",
 }
-PNG_DPI = 150
+PNG_DPI = 220
+WIDTH = 6.5  # inches between the margins of a printed page: placed there, no letter is smaller than SMALLEST points
+SMALLEST = 7
 
 
 @contextmanager
@@ -74,7 +77,7 @@ def series(index: int) -> tuple[str, str]:
     return SERIES[index % len(SERIES)], ("-", "--", ":", "-.")[index // len(SERIES) % 4]
 
 
-def figure(width: float, height: float) -> Figure:
+def figure(height: float, width: float = WIDTH) -> Figure:
     """An empty figure of ``width`` x ``height`` inches, drawn by Agg, outside pyplot's list of figures."""
     made = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(made)
@@ -98,13 +101,24 @@ def label_bottom(cells: Sequence[Axes], columns: int, text: str) -> None:
         cell.set_xlabel(text, fontsize=7.5)
 
 
+def fold(text: str, width: float) -> str:
+    """``text`` in lines of at most about ``width`` inches."""
+    return textwrap.fill(text, max(int(width * 17), 1))
+
+
+def title(made: Figure, what: str, about: str) -> None:
+    """What a figure shows, and below it in as many lines as it takes what is to be known of it."""
+    said = f"{fold(what, made.get_figwidth())}\n{fold(about, made.get_figwidth())}"
+    made.suptitle(said, fontsize=8, x=0.01, ha="left")
+
+
 def legend(made: Figure, handles: Sequence[Any]) -> None:
     """A legend below the figure, in as many columns as its width holds."""
     lengths = [len(str(handle.get_label())) for handle in handles]
     for columns in range(min(len(handles), 8), 0, -1):
         rows = -(-len(handles) // columns)
         widths = [max(lengths[start : start + rows]) for start in range(0, len(handles), rows)]
-        if sum(0.07 * width + 0.6 for width in widths) <= made.get_figwidth():
+        if sum(0.065 * width + 0.6 for width in widths) <= made.get_figwidth():
             break
     made.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
@@ -124,12 +138,12 @@ def save(made: Figure, stem: Path) -> None:
 
 def message(made: Figure, text: str) -> None:
     """A sentence where there is nothing to draw."""
-    made.text(0.5, 0.5, text, ha="center", va="center", color=FAINT, fontsize=10)
+    made.text(0.5, 0.5, text, ha="center", va="center", color=FAINT, fontsize=9)
 
 
 def sentence(stem: Path, text: str) -> None:
     """A figure that says why there is nothing to draw."""
-    made = figure(7, 1.2)
+    made = figure(1.2)
     made.set_layout_engine("none")
-    message(made, text)
+    message(made, fold(text, 5.5))
     save(made, stem)

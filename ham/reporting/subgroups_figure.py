@@ -17,6 +17,7 @@ from ham.scoring.decision_names import YOUDEN
 from ham.scoring.metric_rows import MEAN
 
 ALL = "all images"
+COLUMNS = 4
 SHOWN = 4  # panels of T(IoU) at most
 
 
@@ -38,8 +39,8 @@ def write_subgroups(table: Path, subgroups: Path, output_stem: Path, settings: R
         if len(numbers) == 1:
             style.sentence(output_stem, "All test images are of one view, one sex and one age, or nobody says which.")
             return
-        made = style.figure(10, 1.4 + 0.19 * len(numbers) * len(whole.variants))
-        cells = style.grid_of_axes(made, len(wanted), len(wanted), sharey=True)
+        made = style.figure((0.5 + 0.16 * len(numbers) * len(whole.variants)) * -(-len(wanted) // COLUMNS) + 0.8)
+        cells = style.grid_of_axes(made, len(wanted), COLUMNS, sharey=True)
         for cell, (title, number) in zip(cells, wanted, strict=True):
             _panel(cell, numbers, number, whole.variants, settings.subgroup_minimum)
             cell.set_title(title)
@@ -53,7 +54,7 @@ def write_subgroups(table: Path, subgroups: Path, output_stem: Path, settings: R
             ]
             style.legend(made, handles)
         about = "mean over findings; lines: 95 % interval from resampled patients; grey: all images"
-        made.suptitle(f"Subgroups, {Path(table).stem}\n{about}", fontsize=9, x=0.01, ha="left")
+        style.title(made, f"Subgroups, {Path(table).stem}", about)
         style.save(made, output_stem)
 
 
@@ -83,7 +84,7 @@ def _panel(cell: Axes, numbers: Mapping[str, Numbers], wanted: Wanted, variants:
             cell.plot([found.low, found.high], [height, height], color=colour, linewidth=1.4)
             cell.plot([found.value], [height], "o", color=colour, markersize=3.6)
     cell.grid(axis="y", visible=False)
-    cell.locator_params(axis="x", nbins=4)
+    cell.locator_params(axis="x", nbins=3)
 
 
 def _number(numbers: Numbers, variant: str, wanted: Wanted) -> Number:

@@ -143,9 +143,11 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.co_occurrence_figure",
         "ham.reporting.curve_figures",
         "ham.reporting.experiment_figures",
-        "ham.reporting.figures",
         "ham.reporting.iou_figure",
+        "ham.reporting.panels",
         "ham.reporting.style",
+        "ham.reporting.threshold_figures",
+        "ham.reporting.training_figure",
     ),
     "differences_figure": (
         *RESULTS,

@@ -102,17 +102,18 @@ class Resampling:
         """Average precision [B] of known ``labels`` [N] of 1 and 0: the sum over the scores, from the highest down, of
         the precision from there on times the gain in recall; nan where nothing drawn is positive."""
         order = np.argsort(-scores, kind="stable")
-        ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # of runs of equal scores
-        positive, of_patients = labels[order] == 1, places[order]
+        ranked, positive, of_patients = -scores[order], labels[order] == 1, places[order]
+        among = ranked[positive]  # precision is asked for at positives alone, each at the last of its run of equals
+        ends, ends_among = (np.searchsorted(of, among, side="right") - 1 for of in (ranked, among))
         step = max(AT_ONCE // max(len(scores), 1), 1)
         out = []
         for start in range(0, len(self), step):
             weights = self.weights[start : start + step][:, of_patients]
+            gained = weights[:, positive].astype(np.int32)
             called = weights.cumsum(axis=1, dtype=np.int32)[:, ends]
-            found = (weights * positive).cumsum(axis=1, dtype=np.int32)[:, ends]
-            gained = np.diff(found, axis=1, prepend=np.int32(0))
-            precision = np.divide(found, called, out=np.zeros(found.shape), where=called != 0)
-            out.append(ratio((precision * gained).sum(axis=1), found[:, -1]))
+            found = gained.cumsum(axis=1, dtype=np.int32)
+            precision = np.divide(found[:, ends_among], called, out=np.zeros(found.shape), where=called != 0)
+            out.append(ratio((precision * gained).sum(axis=1), gained.sum(axis=1)))
         return np.concatenate(out) if out else np.zeros(0)
 
 

@@ -15,7 +15,7 @@ import pytest
 from pydantic import ValidationError
 
 from ham.errors import DataError
-from ham.reporting import curve_figures, figures, gallery, page, tables
+from ham.reporting import curve_figures, gallery, page, tables, threshold_figures
 from ham.reporting.caveats import list_caveats
 from ham.reporting.page import ReportFiles
 from ham.reporting.results import read_results
@@ -53,7 +53,7 @@ def write(splits: list[Path], dataset: Path, root: Path, output: Path) -> str:
     tables.write_tables(splits, csv, SETTINGS)
     stems = {kind: root / "figures" / f"{name}-{kind}" for kind in ("roc", "t-iou")}
     curve_figures.write_roc(splits, stems["roc"])
-    figures.write_thresholds(splits, "t_iou", stems["t-iou"], SETTINGS)
+    threshold_figures.write_thresholds(splits, "t_iou", stems["t-iou"], SETTINGS)
     sheet = root / "gallery" / name / f"{variant}.png"
     gallery.write_gallery(dataset, splits, sheet, SETTINGS)
     drawn = [stem.with_name(f"{stem.name}.svg") for stem in stems.values()]
