@@ -115,7 +115,9 @@ def _of_numbers(results: Sequence[SplitResult], experiments: Sequence[Mapping[st
     folder = f"results/{results[0].dataset}/" if results else ""
     return {
         "single": _if(bool(results), "glance", "none: every number is of networks by themselves"),
-        "internal": _if(bool(results), "glance", "all test images, of the same source as training"),
+        "internal": _if(
+            any(result.run for result in results), "glance", "all test images, of the same source as training"
+        ),
         "performance": _if(bool(results), "glance", f"every variant of each experiment; all numbers: {folder}tables/"),
         "intervals": _if(resampled, "reading", f"95 % intervals from {' or '.join(counts)} resamples of the patients"),
         "thresholds": _if(

@@ -65,6 +65,7 @@ def test_intervals_are_filled_in_only_where_there_are_resamples(make_split: Make
 def test_thresholds_are_filled_in_only_where_some_were_chosen_on_held_out_images(make_split: Make) -> None:
     split = make_split()
     metrics = json.loads((split / "metrics.json").read_text())
+    assert "thresholds" not in answered(split)
     for points, known in (({"reason": "every validation image is a test image"}, False), ({"thresholds": {}}, True)):
         (split / "metrics.json").write_text(json.dumps(metrics | {"operating_points": points}))
         assert ("thresholds" in answered(split)) is known
