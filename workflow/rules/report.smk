@@ -103,7 +103,9 @@ rule experiment_figures:
             labels={"experiment": "{experiment}", "figure": "calibration"},
         ),
         png=[
-            f"results/{{dataset}}/figures/{{experiment}}-{figure}.png" for figure in FIGURES if figure not in ("differences", "subgroups")
+            f"results/{{dataset}}/figures/{{experiment}}-{figure}.png"
+            for figure in FIGURES
+            if figure not in ("differences", "subgroups")
         ],
     log:
         "results/{dataset}/logs/figures/{experiment}.log",
