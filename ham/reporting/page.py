@@ -17,6 +17,7 @@ from ham.packaging.manifest import Record
 from ham.reporting import embed
 from ham.reporting.caveats import list_caveats
 from ham.reporting.cells import Table, spans
+from ham.reporting.checklist import fill_in, find_places
 from ham.reporting.comparison_tables import Beside
 from ham.reporting.cuts import read_cuts
 from ham.reporting.data_sources import group_sources
@@ -117,6 +118,8 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
     )
     environment.filters |= {"number": _number, "capital": _capital}
     info = _dataset(dataset_folder)
+    limits = list_limits(groups, tables, files.leakage)
+    places = find_places(read_splits, info, experiments, bool(files.leakage), bool(limits))
     page = environment.get_template("report.html.j2").render(
         dataset=info,
         sources=group_sources(info),
@@ -124,7 +127,8 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
         key=read_splits[0].dataset if read_splits else Path(output).parent.name,
         glance=_shown(glance_table(groups, tables, compared, settings)),
         marks=MARKS,
-        limits=list_limits(groups, tables, files.leakage),
+        limits=limits,
+        checklists=fill_in(places),
         resamples=_resamples(read_splits),
         seen=_shown(seen_of_the_test(files.leakage, undefined_checkpoints(read_splits))) if files.leakage else None,
         experiments=experiments,

@@ -206,6 +206,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.boxes",
         "ham.datasets.dataset",
         "ham.reporting.caveats",
+        "ham.reporting.checklist",
         "ham.reporting.data_sources",
         "ham.reporting.embed",
         "ham.reporting.glance",

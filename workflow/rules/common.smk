@@ -63,7 +63,9 @@ STORE = f"{FOLDER}/store/{CONFIG.data.store}.json" if CONFIG.data.store else [] 
 ARCHIVES = {name.split(".")[0]: name for name in CONFIG.data.archives_of(DATASET, Path(FOLDER))}
 # Records of images: one an archive, or one of the folder that has them already; none where conversion looks itself.
 RECORDS = [] if DATASET.brought else [*ARCHIVES] or ["linked"]
-SHIPPED = files_digest(*sorted([*(ROOT / "config").rglob("*.csv"), *(ROOT / "ham/reporting/templates").iterdir()]))
+SHIPPED = files_digest(
+    *sorted([*ROOT.glob("config/**/*.csv"), *ROOT.glob("ham/reporting/templates/*"), *ROOT.glob("ham/reporting/*.csv")])
+)
 GIVEN = [name for name, variant in CONFIG.define.variants.items() if variant.weights is not None]
 # Variants that can be trained; where results are restored, those that are.
 TRAINED = [
