@@ -43,6 +43,7 @@ FIGURES = (
     "iou",
     "area",
     "co-occurrence",
+    "leakage",
     "differences",
     "subgroups",
 )

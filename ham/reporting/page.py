@@ -61,9 +61,11 @@ FIGURES = {
     "row's finding that have the column's.",
     "calibration": "Share of positives over the probability given, each finding; on the dotted line a probability is "
     "what it says.",
+    "leakage": "Per cent of each split's test images that training and validation have seen, themselves or by their "
+    "patient.",
     "training": "Loss terms and validation metrics over the epochs, a line a split.",
 }
-FOLDED = ("t-ior", "precision-recall", "co-occurrence", "training")  # shown when asked for
+FOLDED = ("t-ior", "precision-recall", "co-occurrence", "leakage", "training")  # shown when asked for
 Shown = dict[str, Any]
 
 

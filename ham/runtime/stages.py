@@ -158,6 +158,18 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.style",
         "ham.reporting.summaries",
     ),
+    "leakage_figure": (
+        "ham.boxes",
+        "ham.datasets.dataset",
+        "ham.reporting.cells",
+        "ham.reporting.leakage_figure",
+        "ham.reporting.results",
+        "ham.reporting.seen_in_training",
+        "ham.reporting.style",
+        "ham.scoring.decision_names",
+        "ham.scoring.leakage",
+        "ham.scoring.metric_rows",
+    ),
     "subgroups_figure": (*TABLES, "ham.reporting.style", "ham.reporting.subgroups_figure"),
     "gallery": (
         *IMAGES,

@@ -30,7 +30,7 @@ Make = Callable[..., Path]
 def write_all(splits: list[Path], folder: Path) -> list[Path]:
     """All figures of an experiment that are drawn from its splits."""
     write_figures(splits, folder / "x", SETTINGS)
-    kinds = [kind for kind in FIGURES if kind not in ("differences", "subgroups")]
+    kinds = [kind for kind in FIGURES if kind not in ("leakage", "differences", "subgroups")]
     return [folder / f"x-{kind}.{form}" for kind in kinds for form in ("svg", "png")]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from ham.reporting import tables
+from ham.reporting.leakage_figure import write_leakage
 from ham.reporting.limits import list_limits
 from ham.reporting.results import read_results
 from ham.scoring.leakage import COLUMNS
@@ -61,3 +62,11 @@ def test_an_experiment_that_nothing_limits_is_not_named(make_split: Make, tmp_pa
     (folder / "metrics.json").write_text(json.dumps(metrics))
     group = read_results([folder])
     assert list_limits({"e": group}, {"e": tables.tidy(group)}, [audit(tmp_path / "e.csv", [(30, 0)])]) == {}
+
+
+def test_the_figure_of_an_audit_has_a_point_for_each_split_and_share(tmp_path: Path) -> None:
+    write_leakage(audit(tmp_path / "e.csv", [(30, 20), (10, 9)]), tmp_path / "one")
+    write_leakage(audit(tmp_path / "e.csv", [(30, 20), (10, 9)]), tmp_path / "again")
+    write_leakage(audit(tmp_path / "e.csv", [(30, 20), (10, 3)]), tmp_path / "other")
+    one, again, other = ((tmp_path / f"{name}.svg").read_bytes() for name in ("one", "again", "other"))
+    assert one == again != other

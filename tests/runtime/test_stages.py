@@ -31,6 +31,7 @@ ENTRY = {
     "table": "ham.reporting.tables",
     "figures": "ham.reporting.experiment_figures",
     "differences_figure": "ham.reporting.forest",
+    "leakage_figure": "ham.reporting.leakage_figure",
     "subgroups_figure": "ham.reporting.subgroups_figure",
     "gallery": "ham.reporting.gallery",
     "gallery_page": "ham.reporting.gallery_page",

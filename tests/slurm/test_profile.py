@@ -54,7 +54,7 @@ def test_every_rule_that_a_cluster_runs_says_its_memory_and_time_and_networks_th
     submitted = {name: resources for name, (submitted, resources) in rules.items() if submitted}
     local = {"fetch_archive", "fetch_package", "fetch_tables", "fetch_weights"}  # nodes may not reach the network
     assert not local & set(submitted)
-    assert len(submitted) == 27
+    assert len(submitted) == 28
     assert [name for name, resources in submitted.items() if not {"mem_mb", "runtime"} <= resources] == []
     assert {name for name, resources in submitted.items() if "gpu" in resources} == {"train", "predict"}
 

@@ -16,6 +16,7 @@ TRAININGS = {"train": 2, "predict": 2, "score": 2, "exchange_files": 1}
 REPORTS = {
     "table": 1,
     "differences_figure": 1,
+    "leakage_figure": 1,
     "subgroups_figure": 1,
     "experiment_figures": 1,
     "experiment_gallery": 1,

@@ -140,7 +140,7 @@ rule experiment_figures:
         png=[
             f"results/{{dataset}}/figures/{{experiment}}-{figure}.png"
             for figure in FIGURES
-            if figure not in ("differences", "subgroups")
+            if figure not in ("differences", "subgroups", "leakage")
         ],
     log:
         "results/{dataset}/logs/figures/{experiment}.log",
@@ -186,6 +186,32 @@ rule differences_figure:
         "Paired differences of {wildcards.experiment}"
     script:
         "../scripts/differences_figure.py"
+
+
+rule leakage_figure:
+    input:
+        csv="results/{dataset}/tables/leakage/{experiment}.csv",
+    output:
+        svg=report(
+            "results/{dataset}/figures/{experiment}-leakage.svg",
+            caption="../report/leakage.rst",
+            category="Figures",
+            labels={"experiment": "{experiment}", "figure": "leakage"},
+        ),
+        png="results/{dataset}/figures/{experiment}-leakage.png",
+    log:
+        "results/{dataset}/logs/figures/{experiment}-leakage.log",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=memory(4000),
+        runtime="1h",
+    params:
+        code=digest("leakage_figure"),
+    message:
+        "What was seen of the test before, {wildcards.experiment}"
+    script:
+        "../scripts/leakage_figure.py"
 
 
 rule subgroups_figure:
