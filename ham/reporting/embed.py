@@ -11,17 +11,19 @@ from PIL import Image
 from ham.errors import DataError
 
 FIGURE_COLOURS = 64
+FIGURE_SHOWN = 0.65  # of its pixels, across: letters are as large as those of the page, and sharp
 GALLERY_BYTES = 2_100_000  # of all galleries of a page together, before base64 adds a third
 GALLERY_STEPS = ((1300, 80), (1300, 65), (1100, 65), (1100, 50), (950, 45))  # width in pixels, JPEG quality
 
 
 def figure_uri(path: Path) -> tuple[str, int, int]:
-    """Data URI of a figure's PNG (of the file of that name beside an svg), its width and height in pixels."""
+    """Data URI of a figure's PNG (of the file of that name beside an svg), the width and height that it is shown at."""
     picture = _opened(path.with_name(f"{path.name.removesuffix('.svg').removesuffix('.png')}.png"))
     buffer = io.BytesIO()
     reduced = picture.quantize(FIGURE_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     reduced.save(buffer, format="PNG", optimize=True)
-    return _uri("image/png", buffer.getvalue()), *picture.size
+    width, height = (round(FIGURE_SHOWN * side) for side in picture.size)
+    return _uri("image/png", buffer.getvalue()), width, height
 
 
 def gallery_uri(path: Path, galleries: int) -> tuple[str, int, int]:

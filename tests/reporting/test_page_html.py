@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 import html5lib
 import pytest
 
-from ham.reporting import figures, gallery, tables
+from ham.reporting import gallery, tables, threshold_figures
 from ham.reporting.page import ReportFiles, write_page
 from ham.reporting.settings import ReportingSettings
 
@@ -31,7 +31,7 @@ def page(make_split: Callable[..., Path], dataset: Path, tmp_path: Path) -> Elem
         csvs.append(tmp_path / "tables" / f"{name}.csv")
         tables.write_tables([split], csvs[-1], SETTINGS)
         stem = tmp_path / "figures" / f"{name}-t-iou"
-        figures.write_thresholds([split], "t_iou", stem, SETTINGS)
+        threshold_figures.write_thresholds([split], "t_iou", stem, SETTINGS)
         drawn.append(stem.with_name(f"{stem.name}.svg"))
         sheets.append(tmp_path / "gallery" / name / "ham.png")
         gallery.write_gallery(dataset, [split], sheets[-1], SETTINGS)
