@@ -20,7 +20,7 @@ COLUMNS = ("true_area", "iou")
 
 def write_area(splits: Sequence[Path], output_stem: Path) -> None:
     """IoU of every pair of all splits over the share of the image that its boxes cover, a panel a variant, with the
-    median of each sixth of the pairs; green dots: what no map of this shape can exceed.
+    median of each sixth of the pairs; green, of each pair: from what a map of this shape reaches to what none exceeds.
 
     Writes ``output_stem``.svg and .png. DataError where the splits are of several experiments.
     """
@@ -43,7 +43,7 @@ def write_area(splits: Sequence[Path], output_stem: Path) -> None:
             cell.set_ylabel("IoU")
         about = "line: median of each sixth of the pairs"
         if any("highest_iou" in pairs for pairs in groups.values()):
-            about += "; green: what no map of this shape exceeds"
+            about += "; green: from what a map of this shape reaches to what none exceeds"
         put_title(made, results, "Box area and IoU", about, images="")
         if len(groups) > 1:
             variant_legend(made, results)
@@ -67,6 +67,9 @@ def _panel(cell: Axes, pairs: pd.DataFrame, colour: str) -> None:
         cell.scatter(
             pairs["share"], pairs["highest_iou"], s=4, color=style.CEILING_COLOUR, linewidths=0, rasterized=True
         )
+    if "reached_iou" in pairs:
+        share, low, high = (pairs[name].to_numpy(float) for name in ("share", "reached_iou", "highest_iou"))
+        cell.vlines(share, low, high, colors=style.CEILING_COLOUR, linewidth=0.8, alpha=0.5, rasterized=True)
     cell.scatter(pairs["share"], pairs["iou"], s=6, color=colour, alpha=0.45, linewidths=0, rasterized=True)
     ordered = pairs.sort_values("share", kind="stable")
     parts = [part for part in np.array_split(ordered[["share", "iou"]].to_numpy(float), PARTS) if len(part)]

@@ -55,8 +55,8 @@ FIGURES = {
     "precision-recall": "Precision over recall of each finding, with 95 % bands; dotted: the share of positives, which "
     "guessing reaches.",
     "iou": "IoU of every pair by finding, with median and quartiles where there are enough.",
-    "area": "IoU of every pair over the share of the image that its boxes cover; green: what no map of this shape "
-    "exceeds.",
+    "area": "IoU of every pair over the share of the image that its boxes cover; green, of each pair: "
+    "from the IoU that a map of this shape reaches to the one that none exceeds.",
     "co-occurrence": "Which findings go together, by the labels and by the network: per cent of the images with the "
     "row's finding that have the column's.",
     "calibration": "Share of positives over the probability given, each finding; on the dotted line a probability is "

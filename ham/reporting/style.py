@@ -25,7 +25,10 @@ FLOOR_LINES: dict[str, tuple[str, str]] = {
     "random-map": ("#777777", ":"),
     "whole-image": ("#999999", "-."),
 }
-CEILING_COLOUR, CEILING_DASHES = GREEN, (0, (5, 2))
+Dashes = tuple[float, tuple[float, ...]]
+CEILING_COLOUR = GREEN
+CEILING_DASHES: Dashes = (0, (5, 2))
+REACHED_DASHES: Dashes = (0, (1, 1.2))
 INK, FAINT, GRID = "#222222", "#666666", "#E4E4E4"
 REGION_COLOUR = "#E69F00"  # beside BOX_COLOUR, the truth's
 RC: dict[str, Any] = {

@@ -18,6 +18,7 @@ POOLED = {
     **SHARE_OF,
     "empty_maps": "empty",
     "t_iou_ceiling": "highest_iou",
+    "t_iou_reached": "reached_iou",
 }  # metric to the column of a pair that it is a share of
 SEED_SD = "seed sd"  # the row of a number's standard deviation over seeds
 # A row of the tidy table, by ``COLUMNS``; of a mean also the ``findings`` in it; its ``samples`` [B], None where it has

@@ -23,6 +23,11 @@ from ham.reporting.tables import tidy
 from ham.scoring.metric_rows import MEAN, Subject
 
 LEVELS = np.linspace(0, 1, 201)[1:]  # thresholds of the curves
+# What maps of the tested shape can reach: the column of a pair, the line, its name
+LIMITS: dict[str, tuple[style.Dashes, str]] = {
+    "highest_iou": (style.CEILING_DASHES, "no map exceeds"),
+    "reached_iou": (style.REACHED_DASHES, "a map reaches"),
+}
 
 
 def write_thresholds(
@@ -101,8 +106,10 @@ def _threshold_panel(
         curve = _share_curve(pairs, findings, column)
         cell.plot(LEVELS, curve, color=colour, linestyle=line, linewidth=1.4 if large else 1.1)
     if metric == "t_iou" and (bounded := _bounded(results)) is not None:
-        curve = _share_curve(bounded, findings, "highest_iou")
-        cell.plot(LEVELS, curve, color=style.CEILING_COLOUR, linestyle=style.CEILING_DASHES, linewidth=1.0)
+        for limit, (dashes, _) in LIMITS.items():
+            if limit in bounded:
+                curve = _share_curve(bounded, findings, limit)
+                cell.plot(LEVELS, curve, color=style.CEILING_COLOUR, linestyle=dashes, linewidth=1.0)
     for index, group in enumerate(variants_of(results).values()):
         colour, line = style.series(index)
         pooled = _share_curve(pd.concat([result.localization for result in group]), findings, column)
@@ -113,14 +120,17 @@ def _threshold_panel(
 
 
 def _other_lines(results: Sequence[SplitResult], metric: str, published: Sequence[PublishedRow]) -> list[Line2D]:
-    """What the legend says beside the variants: floors, what no map exceeds, published rows."""
+    """What the legend says beside the variants: floors, what maps can reach, published rows."""
     lines = []
     for name in _floor_pairs(results):
         colour, line = style.FLOOR_LINES.get(name, (style.FAINT, ":"))
         lines.append(Line2D([], [], color=colour, linestyle=line, linewidth=1.4, label=FLOORS.get(name, name)))
-    if metric == "t_iou" and _bounded(results) is not None:
-        dashes, colour = style.CEILING_DASHES, style.CEILING_COLOUR
-        lines.append(Line2D([], [], color=colour, linestyle=dashes, linewidth=1.0, label="no map exceeds"))
+    if metric == "t_iou" and (bounded := _bounded(results)) is not None:
+        lines += [
+            Line2D([], [], color=style.CEILING_COLOUR, linestyle=dashes, linewidth=1.0, label=label)
+            for column, (dashes, label) in LIMITS.items()
+            if column in bounded
+        ]
     for index, label in enumerate(_labels(published)):
         marker = "Dsv^"[index % 4]
         about = f"{label} (other protocol)"
@@ -142,7 +152,7 @@ def _interval_bars(cell: Axes, numbers: Numbers, metric: str, subject: Subject) 
 
 
 def _bounded(results: Sequence[SplitResult]) -> pd.DataFrame | None:
-    """Pairs of all splits, each once, with the IoU that no map exceeds; None where it was not computed."""
+    """Pairs of all splits, each once, with what maps can reach on them; None where it was not computed."""
     tables = [result.localization for result in once_a_split(results) if "highest_iou" in result.localization]
     return pd.concat(tables, ignore_index=True) if tables else None
 

@@ -107,6 +107,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         *LOCALIZATION,
         "ham.datasets.list_counts",
         "ham.scoring.calibration",
+        "ham.scoring.best_maps",
         "ham.scoring.ceilings",
         "ham.scoring.classification",
         "ham.scoring.curves",

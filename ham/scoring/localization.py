@@ -18,6 +18,8 @@ from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair
 
 NO_PAIR = "no pair of image and finding"
+# What maps of the tested shape can reach (:mod:`ham.scoring.ceilings`, :mod:`ham.scoring.best_maps`), and its column
+LIMITS = {"t_iou_ceiling": "highest_iou", "t_iou_reached": "reached_iou"}
 AT_ONCE = 16  # pairs whose full-size regions are in memory together
 
 
@@ -33,11 +35,8 @@ def model_overlap(maps: MapReader, pairs: Sequence[Pair], truth: np.ndarray, rul
     return Overlap(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def pair_table(
-    pairs: Sequence[Pair], found: Overlap, predictions: pd.DataFrame, highest: np.ndarray | None = None
-) -> pd.DataFrame:
-    """The rows of localization.csv; ``predictions`` is indexed by image. ``score`` is the finding's probability,
-    ``highest_iou`` what no map of this shape can exceed (:mod:`ham.scoring.ceilings`), [P]; by default 1."""
+def pair_table(pairs: Sequence[Pair], found: Overlap, predictions: pd.DataFrame) -> pd.DataFrame:
+    """The rows of localization.csv; ``predictions`` is indexed by image. ``score`` is the finding's probability."""
     return pd.DataFrame(
         {
             "image": [pair.image for pair in pairs],
@@ -50,7 +49,6 @@ def pair_table(
             "true_area": found.true_area,
             "empty": (found.predicted_area == 0).astype(int),
             "score": [predictions.at[pair.image, pair.finding] for pair in pairs],
-            "highest_iou": np.ones(len(pairs)) if highest is None else highest,
         }
     )
 
@@ -63,8 +61,9 @@ def metric_rows(
     resampling: Resampling | None = None,
 ) -> list[dict[str, Any]]:
     """T(IoU) and T(IoR) at every threshold of every finding and their means, from columns patient, finding, iou, ior,
-    empty; and ``empty_maps``, the share of pairs whose region has no pixel. Where there is a column highest_iou, also
-    ``t_iou_ceiling``: the share of pairs whose IoU could be at least the threshold.
+    empty; and ``empty_maps``, the share of pairs whose region has no pixel. Where there are columns highest_iou and
+    reached_iou, also ``t_iou_ceiling`` and ``t_iou_reached``: the shares of pairs on which no proof keeps maps of this
+    shape below the threshold, and on which one is known that reaches it.
 
     ``t_iou``, ``t_ior`` and ``empty_maps`` are means over the findings that have pairs; ``t_iou_published`` and
     ``t_ior_published`` over all ``findings``, those without counting 0, as the release's means that choose its
@@ -97,8 +96,9 @@ def metric_rows(
     for metric, thresholds in (("t_iou", settings.t_iou), ("t_ior", settings.t_ior)):
         for threshold in thresholds:
             add(metric, threshold, SHARE_OF[metric])
-    for threshold in settings.t_iou if "highest_iou" in table else ():
-        add("t_iou_ceiling", threshold, "highest_iou")
+    for metric, column in LIMITS.items():
+        for threshold in settings.t_iou if column in table else ():
+            add(metric, threshold, column)
     add("empty_maps", None, "empty")
     return out
 

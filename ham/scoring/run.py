@@ -21,7 +21,7 @@ from ham.model.map_file import read_maps
 from ham.model.maps import RegionRule
 from ham.model.metrics import Overlap
 from ham.runtime.files import sha256, write_json, written
-from ham.scoring import ceilings, classification, cuts, floors, localization, operating_points
+from ham.scoring import best_maps, ceilings, classification, cuts, floors, localization, operating_points
 from ham.scoring.curves import curves as make_curves
 from ham.scoring.decision_names import NO_VALIDATION
 from ham.scoring.intervals import Resampling
@@ -131,7 +131,10 @@ def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule:
         maps.require((pair.image, pair.finding) for pair in truth.pairs)
         found = localization.model_overlap(maps, truth.pairs, masks, rule)
         at_cuts = cuts.iou_at_cuts(maps, truth.pairs, masks, rule.size)
-        highest = ceilings.highest_ious(maps, truth.pairs, masks, rule)
+        limits = {
+            "highest_iou": ceilings.highest_ious(maps, truth.pairs, masks, rule),
+            "reached_iou": best_maps.reached_ious(maps, truth.pairs, masks, rule),
+        }
     below = (
         floors.location_prior(truth.pairs, trained, rule.size),
         floors.random_map(truth.pairs, masks),
@@ -140,7 +143,7 @@ def make_tables(truth: Truth, trained: Sequence[Pair], files: ScoredFiles, rule:
     grouped = partial(_with_groups, groups=truth.groups)
     return Tables(
         grouped(classification.join_labels(truth, predicted)),
-        grouped(localization.pair_table(truth.pairs, found, predicted, highest)),
+        grouped(localization.pair_table(truth.pairs, found, predicted).assign(**limits)),
         pd.concat([_floor_table(name, truth.pairs, overlap) for name, overlap in zip(FLOORS, below, strict=True)]),
         pd.concat(
             [_pair_columns(truth.pairs), pd.DataFrame(at_cuts, columns=[f"{cut:g}" for cut in cuts.CUTS])], axis=1
