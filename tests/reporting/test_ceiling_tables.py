@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 
-from ham.reporting import result_tables, tables
+from ham.reporting import result_tables, style, tables
+from ham.reporting.area_figure import write_area
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
+from ham.reporting.threshold_figures import write_thresholds
 from ham.scoring import localization
 from ham.scoring.intervals import Resampling
 from ham.scoring.run import pairs_drawn, take_samples
@@ -90,3 +94,20 @@ def test_one_row_says_both_where_a_map_reaches_what_none_exceeds(folders: list[P
     (summary,) = (table for table in shown if table.title == "T(IoU), mean over findings")
     rows = [(row.label, row.cells) for row in summary.rows if row.kind == "ceiling"]
     assert rows == [("no map exceeds; a map reaches it", ["0.333", "", "0.000", ""])]
+
+
+def test_figures_draw_what_no_map_exceeds_and_what_a_map_reaches(
+    folders: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+    monkeypatch.setattr(style, "save", lambda made, stem: drawn.append(made))
+    write_thresholds(folders, "t_iou", tmp_path / "x", ReportingSettings())
+    write_area(folders, tmp_path / "x")
+    (legend,) = drawn[0].legends
+    assert [text.get_text() for text in legend.get_texts()][-2:] == ["no map exceeds", "a map reaches"]
+    limits = [line for line in drawn[0].axes[2].lines if line.get_color() == style.CEILING_COLOUR]
+    shares = [np.asarray(line.get_ydata())[99] for line in limits]  # of Mass, at a threshold of .5
+    assert shares == pytest.approx([2 / 3, 1 / 3])
+    (bars,) = (found for found in drawn[1].axes[0].collections if isinstance(found, LineCollection))
+    ends = {(round(float(low), 2), round(float(high), 2)) for (_, low), (_, high) in bars.get_segments()}
+    assert ends == {(0.2, 0.25), (0.4, 0.6), (1.0, 1.0)}
