@@ -102,7 +102,7 @@ def test_everything_is_legible_where_it_is_printed(
     drawn: list[Figure] = []
     monkeypatch.setattr(style, "save", lambda made, stem: drawn.append(made))
     write_figures([make_split(variant=v, seed=i) for i, v in enumerate(("ham", "b", "c"))], tmp_path / "x", SETTINGS)
-    assert len(drawn) == len(FIGURES) - 2
+    assert len(drawn) == len(FIGURES) - 3
     for made in drawn:
         assert made.get_figwidth() <= 6.5  # inches: between the margins of a page
         assert min(text.get_fontsize() for text in made.findobj(Text) if text.get_text()) >= 7
