@@ -139,7 +139,7 @@ def pressed(checkout: Checkout, words: list[str], when: str) -> str:
 
 def test_ctrl_c_ends_in_one_line(tmp_path: Path) -> None:
     checkout = copy_of_workflow(tmp_path / "checkout")
-    checkout.edit("small.yaml", "images: 60", "images: 2000")
+    checkout.edit("small.yaml", "images: 60", "images: 8000")
     shown = pressed(checkout, ["datasets"], "[draw_phantom] drawing")
     assert shown.rstrip().endswith("Interrupted, with draw_phantom running: the same command goes on.")
     assert "Traceback" not in shown
