@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,9 @@ def legend(made: Figure, handles: Sequence[Any]) -> None:
     """A legend below the figure, in as many columns as its width holds."""
     lengths = [len(str(handle.get_label())) for handle in handles]
     for columns in range(min(len(handles), 8), 0, -1):
-        rows = -(-len(handles) // columns)
-        widths = [max(lengths[start : start + rows]) for start in range(0, len(handles), rows)]
+        rows, longer = divmod(len(handles), columns)  # Matplotlib fills the first columns with one more
+        ends = [rows * place + min(place, longer) for place in range(columns + 1)]
+        widths = [max(lengths[start:end]) for start, end in pairwise(ends)]
         if sum(0.065 * width + 0.6 for width in widths) <= made.get_figwidth():
             break
     made.legend(handles=list(handles), loc="outside lower center", ncols=columns)
