@@ -32,7 +32,9 @@ def refuse_other_than_restored(folders: Sequence[Path]) -> None:
 
 def refuse_other_data(folders: Sequence[Path], dataset_folder: Path) -> None:
     """DataError where restored splits were scored on another data set than the one in ``dataset_folder``: its boxes
-    would be drawn beside scores that are not of them."""
+    would stand beside scores that are not of them."""
+    if not folders:
+        return
     try:
         here = json.loads((dataset_folder / "dataset.json").read_text(encoding="utf-8"))["digests"]
         for folder in folders:
@@ -40,7 +42,7 @@ def refuse_other_data(folders: Sequence[Path], dataset_folder: Path) -> None:
             if other := sorted(name for name in scored if scored[name] != here.get(name)):
                 raise DataError(
                     f"{folder} was scored on another data set than {dataset_folder} ({', '.join(other)} differ): make "
-                    "it from the same files, or move it away, and no gallery is drawn."
+                    "it from the same files, or move it away: then what shows or holds its boxes is left out."
                 )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{dataset_folder} or {folders[0]} cannot be read ({error!r}): make them again.") from None

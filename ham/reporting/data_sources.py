@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,16 @@ from ham.errors import DataError
 VERSIONS = Path(__file__).parents[2] / "config" / "datasets" / "versions.csv"
 COLUMNS = ("dataset", "file", "version", "date", "address", "bytes", "checksum", "licence", "attribution")
 QUOTED = ("version", "date", "licence", "attribution")
+
+
+def read_info(dataset_folder: Path) -> dict[str, Any]:
+    """dataset.json of a data set; DataError where it is absent or no JSON."""
+    path = Path(dataset_folder) / "dataset.json"
+    try:
+        info: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise DataError(f"{path} cannot be read ({problem}); make the data set again.") from None
+    return info
 
 
 def group_sources(info: Mapping[str, Any], versions: Path = VERSIONS) -> list[dict[str, Any]]:

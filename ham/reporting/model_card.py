@@ -5,16 +5,15 @@ Markdown with a YAML front matter, the form that model hubs read; every number i
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ham.errors import DataError
 from ham.model.card import LICENCE_NOTE, Card
 from ham.reporting.card_limits import list_card_limits
 from ham.reporting.cells import NOTHING, Table, TableRow, number_text
+from ham.reporting.data_sources import read_info
 from ham.reporting.markdown import escape, table_lines
 from ham.reporting.model_index import SHOWN_AS, front_matter, subject_name, told
 from ham.reporting.numbers import EMPTY
@@ -59,7 +58,7 @@ def write_model_card(
     ``leakage`` is the audit of the experiment. DataError or WeightsError where a file cannot be read.
     """
     result = SplitResult(split)
-    info = _read(Path(dataset_folder) / "dataset.json")
+    info = read_info(dataset_folder)
     card = Card.read(split / "model.safetensors")
     levels = {"t_iou": settings.t_iou_thresholds, "t_ior": settings.t_ior_thresholds}
     limits = list_card_limits(result, info, leakage)
@@ -82,14 +81,6 @@ def write_model_card(
         *_section("Made by", _pairs(_made_by(result, card, split))),
     ]
     write_text(output, "\n".join(parts).rstrip() + "\n")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise DataError(f"{path} cannot be read ({problem}); make the data set again.") from None
-    return value
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:

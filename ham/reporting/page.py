@@ -12,7 +12,6 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from ham.errors import DataError
 from ham.packaging.manifest import Record
 from ham.reporting import embed
 from ham.reporting.caveats import list_caveats
@@ -20,7 +19,7 @@ from ham.reporting.cells import Table, spans
 from ham.reporting.checklist import fill_in, find_places
 from ham.reporting.comparison_tables import Beside
 from ham.reporting.cuts import read_cuts
-from ham.reporting.data_sources import group_sources
+from ham.reporting.data_sources import group_sources, read_info
 from ham.reporting.differences import read_differences
 from ham.reporting.glance import MARKS, glance_table
 from ham.reporting.image_counts import images_line
@@ -144,11 +143,7 @@ def write_page(dataset_folder: Path, files: ReportFiles, output: Path, settings:
 
 def _dataset(folder: Path) -> Shown:
     """dataset.json with what the page says of it; DataError where it is absent."""
-    path = Path(folder) / "dataset.json"
-    try:
-        info: Shown = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise DataError(f"{path} cannot be read ({problem}); make the data set again.") from None
+    info = read_info(folder)
     counts = info.get("counts", {})
     lists = info.get("lists", {})
     absent = counts.get("present", 0) < counts.get("images", 0)

@@ -19,7 +19,7 @@ import pandas as pd
 from ham.errors import DataError
 from ham.model.card import Card
 from ham.packaging.manifest import CARD
-from ham.packaging.restored import refuse_other_than_restored
+from ham.packaging.restored import refuse_other_data, refuse_other_than_restored
 from ham.scoring.decision_names import UNCHOSEN, YOUDEN
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, metric_row
 
@@ -289,6 +289,15 @@ def refuse_other_plans(plans: Mapping[str, str | None]) -> None:
             f"{others[0]}/metrics.json{more} comes from other settings or code than those asked for now: make it again "
             f"with snakemake {others[0]}/metrics.json --cores all"
         )
+
+
+def accepted_splits(plans: Mapping[str, str | None], dataset_folder: Path | None = None) -> list[Path]:
+    """The folders of ``plans``, in their order, once :func:`refuse_other_plans` has none to refuse; for what puts the
+    data set in ``dataset_folder`` beside the scores, DataError also where restored ones are of another."""
+    refuse_other_plans(plans)
+    if dataset_folder is not None:
+        refuse_other_data([Path(folder) for folder, plan in plans.items() if plan is None], dataset_folder)
+    return [Path(folder) for folder in plans]
 
 
 def natural(names: Iterable[str]) -> list[str]:

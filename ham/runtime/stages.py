@@ -205,6 +205,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
         "ham.reporting.card_limits",
         "ham.reporting.caveats",
         "ham.reporting.cells",
+        "ham.reporting.data_sources",
         "ham.reporting.limits",
         "ham.reporting.markdown",
         "ham.reporting.model_card",

@@ -117,6 +117,15 @@ class Resampling:
         return np.concatenate(out) if out else np.zeros(0)
 
 
+def mean_samples(every: Sequence[np.ndarray | None], count: int, resampling: Resampling | None) -> np.ndarray | None:
+    """The sum of ``every`` by ``count`` in each resample, [B]: undefined where one of them is, or there is none; None
+    without resampling."""
+    if resampling is None:
+        return None
+    known = [value for value in every if value is not None]
+    return np.sum(known, axis=0) / count if known else np.full(len(resampling), np.nan)
+
+
 def strata_of(truth: Truth) -> dict[str, str]:
     """Of each patient of ``truth`` the rarest of what its images have, by the number of patients who have it: a finding
     as a label or as a pair; empty where there is none."""

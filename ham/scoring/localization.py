@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from ham.model.map_file import MapReader
 from ham.model.maps import RegionRule, predicted_regions
 from ham.model.metrics import SHARE_OF, Overlap, mean_defined, mean_published, overlap, share_at_least
-from ham.scoring.intervals import Resampling
+from ham.scoring.intervals import Resampling, mean_samples
 from ham.scoring.metric_rows import MEAN, Subject, defined, list_names, metric_row
 from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair
@@ -85,12 +85,12 @@ def metric_rows(
             members = [finding for finding in defined(values) if subject.covers(finding)]
             mean = mean_defined(np.array([values[finding] for finding in members]))
             count = sum(len(pairs[finding]) for finding in members)
-            of_mean = _mean_samples(samples, members, len(members), resampling)
+            of_mean = mean_samples([samples[name] for name in members], len(members), resampling)
             out.append(metric_row(metric, level, subject, mean, NO_PAIR, of_mean, n_pairs=count, findings=members))
         if metric in SHARE_OF:
             mean = mean_published(np.array([values.get(finding, float("nan")) for finding in findings]))
             counts = {"n_pairs": len(table), "findings": list(findings)}
-            of_mean = _mean_samples(samples, defined(values), len(findings), resampling)
+            of_mean = mean_samples([samples[name] for name in defined(values)], len(findings), resampling)
             out.append(metric_row(f"{metric}_published", level, MEAN, mean, "", of_mean, **counts))
 
     for metric, thresholds in (("t_iou", settings.t_iou), ("t_ior", settings.t_ior)):
@@ -109,16 +109,6 @@ def _resampled(pairs: pd.DataFrame, column: str, at_least: float, resampling: Re
         return None
     hits = pairs[column].to_numpy(float) >= at_least
     return resampling.shares(resampling.places(pairs["patient"].tolist()), hits[:, None])[:, 0]
-
-
-def _mean_samples(
-    samples: Mapping[str, np.ndarray | None], members: Sequence[str], count: int, resampling: Resampling | None
-) -> np.ndarray | None:
-    """The sum over ``members`` by ``count`` in each resample, [B]; undefined where one of them is."""
-    if resampling is None:
-        return None
-    every = [value for name in members if (value := samples[name]) is not None]
-    return np.sum(every, axis=0) / count if every else np.full(len(resampling), np.nan)
 
 
 def describe_empty(table: pd.DataFrame) -> str | None:

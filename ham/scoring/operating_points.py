@@ -17,7 +17,7 @@ from sklearn.metrics import roc_curve
 
 from ham.model.metrics import mean_defined
 from ham.scoring.decision_names import EMPTY, MEASURES, POINTS, TARGET, UNCHOSEN, YOUDEN
-from ham.scoring.intervals import Resampling
+from ham.scoring.intervals import Resampling, mean_samples
 from ham.scoring.metric_rows import ABNORMALITY, MEAN, Subject, defined, metric_row, ratio
 
 
@@ -80,7 +80,6 @@ def metric_rows(
                     samples[name][subject.finding] = own[name].get("samples")
         for name in MEASURES:
             members = defined(values[name])
-            every = [sample for finding in members if (sample := samples[name][finding]) is not None]
             out.append(
                 metric_row(
                     f"{name}_at_{point}",
@@ -88,7 +87,7 @@ def metric_rows(
                     MEAN,
                     mean_defined(np.array([values[name][finding] for finding in members])),
                     "undefined for every finding",
-                    _mean_samples(every, resampling),
+                    mean_samples([samples[name][finding] for finding in members], len(members), resampling),
                     n_images=len(table),
                     findings=members,
                 )
@@ -126,9 +125,3 @@ def _counted(positive: np.ndarray, called: np.ndarray) -> tuple[np.ndarray, np.n
     above = np.column_stack([positive & called, ~positive & ~called, positive & called, ~positive & ~called])
     below = np.column_stack([positive, ~positive, called, ~called])
     return above.astype(float), below.astype(float)
-
-
-def _mean_samples(every: Sequence[np.ndarray], resampling: Resampling | None) -> np.ndarray | None:
-    if resampling is None:
-        return None
-    return np.asarray(np.mean(every, axis=0)) if every else np.full(len(resampling), math.nan)

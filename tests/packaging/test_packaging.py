@@ -30,7 +30,7 @@ from ham.packaging.manifest import CARD, CRATE, MANIFEST, README, RECORD, SUMS, 
 from ham.packaging.restore import RestoreRequest, fetch_package, restore
 from ham.packaging.restored import refuse_other_data, refuse_other_than_restored
 from ham.packaging.settings import RestoreSettings
-from ham.reporting.results import SplitResult, refuse_other_plans
+from ham.reporting.results import SplitResult, accepted_splits, refuse_other_plans
 from ham.reporting.settings import ReportingSettings
 from ham.reporting.tables import write_tables
 from tests.reporting.fake_results import IMAGES, write_dataset, write_split
@@ -317,6 +317,11 @@ def test_no_gallery_is_drawn_on_another_data_set(package: Path, elsewhere: Path)
     write_dataset(Path("datasets/Phantom"), IMAGES[:-1])
     with pytest.raises(DataError, match=r"another data set than datasets/Phantom \(.*images.csv"):
         refuse_other_data([Path(folder) for folder in FOLDS], Path("datasets/Phantom"))
+    restored = dict.fromkeys(FOLDS)
+    assert accepted_splits(restored) == [Path(folder) for folder in FOLDS]
+    assert accepted_splits(restored, elsewhere.parent / "made/datasets/Phantom") == [Path(folder) for folder in FOLDS]
+    with pytest.raises(DataError, match="another data set than datasets/Phantom"):
+        accepted_splits(restored, Path("datasets/Phantom"))
 
 
 def test_other_settings_than_asked_for_are_one_sentence(package: Path, elsewhere: Path) -> None:

@@ -137,11 +137,13 @@ def test_drawn_images_are_said_in_the_first_line(
 ) -> None:
     drawn = make_card(make_split("fold1")).split("---\n", 2)[2].strip().splitlines()
     assert drawn[0].startswith("> **Drawn images.**")
-    real = write_dataset(tmp_path / "datasets" / "Real", IMAGES, drawn=None)
+    real = write_dataset(tmp_path / "datasets" / "Real", IMAGES, drawn=None, published="nih")
     text = make_card(make_split("fold2"), real)
     assert text.split("---\n", 2)[2].strip().startswith("# localization-5fold, ham, fold2")
     assert "Drawn" not in text.split("## Data")[0]
     assert "Labels were read from radiology reports by a program" in text
+    in_nihs_form = write_dataset(tmp_path / "datasets" / "Mine", IMAGES, drawn=None)  # read by whoever it was
+    assert "Labels are as the data set gives them" in make_card(make_split("fold3"), in_nihs_form)
     assert not {"phantom", "synthetic"} & set(header(text)["tags"])
     for card in (text, "\n".join(drawn)):
         assert "not for clinical use" in card

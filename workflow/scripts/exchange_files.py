@@ -6,11 +6,11 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake, "exchange"):
-        from ham.reporting.results import refuse_other_plans
+        from ham.reporting.results import accepted_splits
         from ham.scoring.exchange import write_exchange
         from ham.scoring.settings import ScoringSettings
 
-        splits = [Path(path).parent for path in snakemake.input if path.endswith("/metrics.json")]
+        dataset = Path(snakemake.input.dataset).parent
+        splits = accepted_splits(snakemake.params.plans, dataset)
         settings = ScoringSettings.of(snakemake.params.settings)
-        refuse_other_plans(snakemake.params.plans)
-        write_exchange(Path(snakemake.input.dataset).parent, splits, Path(snakemake.output[0]).parent, settings)
+        write_exchange(dataset, splits, Path(snakemake.output[0]).parent, settings)

@@ -6,14 +6,11 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake, "gallery"):
-        from ham.packaging.restored import refuse_other_data
         from ham.reporting.gallery import write_gallery
-        from ham.reporting.results import refuse_other_plans
+        from ham.reporting.results import accepted_splits
         from ham.reporting.settings import ReportingSettings
 
-        splits = [Path(path).parent for path in snakemake.input if path.endswith("metrics.json")]
+        dataset = Path(snakemake.input.dataset).parent
+        splits = accepted_splits(snakemake.params.plans, dataset)
         settings = ReportingSettings.of(snakemake.params.settings)
-        refuse_other_plans(snakemake.params.plans)
-        restored = [Path(folder) for folder, plan in snakemake.params.plans.items() if plan is None]
-        refuse_other_data(restored, Path(snakemake.input.dataset).parent)
-        write_gallery(Path(snakemake.input.dataset).parent, splits, Path(snakemake.output.sheet), settings)
+        write_gallery(dataset, splits, Path(snakemake.output.sheet), settings)

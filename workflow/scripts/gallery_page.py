@@ -6,12 +6,9 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake, "gallery_page"):
-        from ham.packaging.restored import refuse_other_data
         from ham.reporting.gallery_page import write_gallery_page
-        from ham.reporting.results import refuse_other_plans
+        from ham.reporting.results import accepted_splits
 
-        refuse_other_plans(snakemake.params.plans)
-        restored = [Path(folder) for folder, plan in snakemake.params.plans.items() if plan is None]
-        refuse_other_data(restored, Path(snakemake.input.dataset).parent)
-        splits = [Path(path).parent for path in snakemake.input if path.endswith("metrics.json")]
-        write_gallery_page(Path(snakemake.input.dataset).parent, splits, Path(snakemake.output.page))
+        dataset = Path(snakemake.input.dataset).parent
+        splits = accepted_splits(snakemake.params.plans, dataset)
+        write_gallery_page(dataset, splits, Path(snakemake.output.page))

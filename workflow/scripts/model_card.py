@@ -7,14 +7,14 @@ from ham.runtime.jobs import job
 if __name__ == "__main__":
     with job(snakemake, "model_card"):
         from ham.reporting.model_card import write_model_card
-        from ham.reporting.results import refuse_other_plans
+        from ham.reporting.results import accepted_splits
         from ham.reporting.settings import ReportingSettings
 
         given = snakemake.input
-        refuse_other_plans(snakemake.params.plans)
+        (split,) = accepted_splits(snakemake.params.plans)
         write_model_card(
             Path(given.dataset).parent,
-            Path(given.weights).parent,
+            split,
             Path(given.leakage),
             Path(snakemake.output.card),
             ReportingSettings.of(snakemake.params.settings),

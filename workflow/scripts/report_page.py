@@ -7,15 +7,14 @@ from ham.runtime.jobs import job
 if __name__ == "__main__":
     with job(snakemake, "report_page"):
         from ham.reporting.page import ReportFiles, write_page
-        from ham.reporting.results import refuse_other_plans
+        from ham.reporting.results import accepted_splits
         from ham.reporting.settings import ReportingSettings
 
         given = snakemake.input
-        refuse_other_plans(snakemake.params.plans)
         write_page(
             Path(given.dataset).parent,
             ReportFiles(
-                [Path(path).parent for path in given.metrics],
+                accepted_splits(snakemake.params.plans),
                 [Path(path) for path in given.tables if path.endswith(".csv")],
                 [Path(path) for path in given.figures if path.endswith(".svg")],
                 [Path(path) for path in given.galleries if path.endswith(".png")],

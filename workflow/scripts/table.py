@@ -6,11 +6,10 @@ from ham.runtime.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake, "table"):
-        from ham.reporting.results import refuse_other_plans
+        from ham.reporting.results import accepted_splits
         from ham.reporting.settings import ReportingSettings
         from ham.reporting.tables import write_tables
 
-        splits = [Path(path).parent for path in snakemake.input]  # variants in the order configured
+        splits = accepted_splits(snakemake.params.plans)  # variants in the order configured
         settings = ReportingSettings.of(snakemake.params.settings)
-        refuse_other_plans(snakemake.params.plans)
         write_tables(splits, Path(snakemake.output.csv), settings)
