@@ -22,6 +22,9 @@ app = typer.Typer(
 )
 
 
+UNREADABLE = 3  # exit status: all is done but for files that could not be read
+
+
 @app.callback()
 def _verbs() -> None:
     """Keeps verbs named, however few they are."""
@@ -110,6 +113,36 @@ def watch(results: Annotated[Path, typer.Argument(help="where results are")] = P
     from ham.training import overview
 
     overview.watch(results)
+
+
+@app.command()
+def predict(
+    images: Annotated[list[str], typer.Argument(help="files, folders, or patterns in quotes: PNG, JPEG, TIFF, DICOM")],
+    model: Annotated[
+        list[Path], typer.Option("--model", help="model.safetensors or a folder of them; several are an ensemble")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="folder for predictions.csv, .json, overlays/ and index.html")],
+    device: Annotated[str, typer.Option(help="as torch names it: cpu, cuda, cuda:1")] = "cpu",
+    workers: Annotated[int, typer.Option(min=0, help="processes that read images beside the network")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="images at once; only memory and speed depend on it")] = 8,
+    threshold: Annotated[
+        str, typer.Option(help="youden: sensitivity + specificity largest; target: sensitivity 0.9 on validation")
+    ] = "youden",
+) -> None:
+    """Predict your own radiographs: no labels, no data set. What was predicted before is not done again.
+
+    Example: ham predict scans/ --model model.safetensors --out predictions
+    """
+    from ham.inference.model import Model
+    from ham.inference.run import PredictOptions, predict_images
+
+    opened = Model.open(model, device)
+    typer.echo(opened.describe(), err=True)
+    outcome = predict_images(images, opened, out, PredictOptions(device, workers, batch_size, threshold))
+    typer.echo(f"{out}: {outcome.predicted} images predicted, {outcome.stood} stood already")
+    if outcome.unreadable:
+        typer.echo(f"{len(outcome.unreadable)} files could not be read: {out / 'unreadable.csv'} says why", err=True)
+        raise typer.Exit(UNREADABLE)
 
 
 def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Configuration, Description]:

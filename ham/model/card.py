@@ -15,10 +15,36 @@ from pydantic import Field, ValidationError
 from ham.errors import WeightsError
 from ham.settings import ModelSettings, Settings, described
 
-VERSION = 2  # of the card's form; 1 had no number, and its settings were a text of JSON
+VERSION = 3  # of the card's form; 2 had no decisions and no typical image; 1 no number, and settings as a text of JSON
+ABNORMALITY = "abnormality"  # what the network says besides the findings, where things are named
 KEY = "card"  # in the header's metadata
 LARGEST_HEADER = 100_000_000  # bytes; what the format itself allows
 LICENCE_NOTE = "For research. Not a medical device, not for clinical use."
+
+
+class Decisions(Settings):
+    """Thresholds and calibration, chosen on validation images at the end of an epoch; by finding, and of abnormality.
+
+    A finding of which these images show one class only is in none of the maps.
+    """
+
+    youden: dict[str, float] = Field(description="probability where sensitivity + specificity is largest")
+    target: dict[str, float] = Field(description="the highest probability that reaches the target sensitivity")
+    calibration: dict[str, tuple[float, float]] = Field(description="slope and intercept of Platt scaling of logits")
+    chosen_on: str = Field(description="list of the data set, such as Main/fold1/val")
+    images: int = Field(ge=1, description="of that list, those that were there")
+    sensitivity: float = Field(gt=0, lt=1, description="the target")
+
+
+class TypicalImage(Settings):
+    """What training images look like, so that an image which does not is noticed (:mod:`ham.model.typical`)."""
+
+    side: int = Field(ge=2, description="pixels")
+    template: tuple[float, ...] = Field(description="mean of the standardised images, row by row")
+    likeness: float = Field(description="correlation with the template that all but 1 % of the images exceed")
+    turned: float = Field(description="what a quarter or half turn adds to the likeness in all but 1 % of them, at most")
+    spread: float = Field(ge=0, description="standard deviation in grey levels that all but 1 % of them exceed")
+    images: int = Field(ge=1, description="training images looked at")
 
 
 class Card(Settings):
@@ -34,6 +60,8 @@ class Card(Settings):
     imported: dict[str, Any] | None = Field(None, description="file and sha256, where the weights came from elsewhere")
     versions: dict[str, str] = Field(default_factory=dict, description="of Python and the packages that decide numbers")
     data_licence: str | None = Field(None, description="terms of the images trained on")
+    decisions: Decisions | None = Field(None, description="thresholds and calibration; null: nobody chose any")
+    typical: TypicalImage | None = Field(None, description="what training images look like; null: not recorded")
     note: str = LICENCE_NOTE
 
     @property
@@ -87,7 +115,7 @@ class Card(Settings):
                 "update ham."
             )
         try:
-            card = cls.of(_raised(values) if version == 1 else values)
+            card = cls.of(_raised(values) if version in (1, 2) else values)
             _ = card.model
         except ValidationError as error:
             raise WeightsError(f"{path}: its card cannot be used: {'; '.join(described(error)[:3])}.") from None
@@ -97,7 +125,7 @@ class Card(Settings):
 
 
 def _raised(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A card of version 1, which also named the checkpoint, in today's form."""
+    """A card of version 1, which also named the checkpoint, or of version 2 in today's form."""
     settings = values.get("settings", {})
     rest = {key: value for key, value in values.items() if key not in ("checkpoint", "settings")}
     return {**rest, "version": VERSION, "settings": json.loads(settings) if isinstance(settings, str) else settings}

@@ -91,7 +91,7 @@ def _write_pictures(dataset: Dataset, results: Sequence[SplitResult], folder: Pa
             for image, own in track(groups, f"drawing {result.split}", len(groups)):
                 number += 1
                 shown = _write_radiograph(dataset, str(image), folder / f"{number}.jpg")
-                _write_map(maps.read(str(image), "abnormality"), rule, folder / f"{number}-abnormality.png")
+                write_map(maps.read(str(image), "abnormality"), rule, folder / f"{number}-abnormality.png")
                 for place, row in enumerate(own.to_dict("records"), 1):
                     yield _pair(dataset, maps, result, row, (number, place, shown), folder)
 
@@ -108,7 +108,7 @@ def _pair(
     number, own, shown = place
     image, finding, rule = str(row["image"]), str(row["finding"]), region_rule(result)
     raw = maps.read(image, finding)
-    _write_map(raw, rule, folder / f"{number}-{own}-attention.png")
+    write_map(raw, rule, folder / f"{number}-{own}-attention.png")
     write_region(raw, rule, folder / f"{number}-{own}-region.png")
     width, height = dataset.size(image)
     return PairPictures(
@@ -139,7 +139,7 @@ def _write_radiograph(dataset: Dataset, image: str, path: Path) -> tuple[int, in
     return size
 
 
-def _write_map(raw: np.ndarray, rule: RegionRule, path: Path) -> None:
+def write_map(raw: np.ndarray, rule: RegionRule, path: Path) -> None:
     """Write a raw map [h, w] as scoring sees it, in colour, clear where it is low."""
     heat = draw_map(raw, rule.size, (MAP_SIDE, MAP_SIDE))
     steps = np.arange(256) / 255

@@ -106,6 +106,7 @@ DECIDING: dict[str, tuple[str, ...]] = {
     "score": (
         *LOCALIZATION,
         "ham.datasets.list_counts",
+        "ham.model.decisions",
         "ham.scoring.calibration",
         "ham.scoring.best_maps",
         "ham.scoring.ceilings",
@@ -250,6 +251,7 @@ SILENT = frozenset(
         "ham.model.card",
         "ham.model.map_file",
         "ham.model.state_dicts",
+        "ham.model.typical",
         "ham.model.weights",
         "ham.packaging.manifest",
         "ham.packaging.restored",
@@ -282,7 +284,7 @@ SILENT = frozenset(
 )
 
 # What decides the results of other stages, and of this one only what is shown of it meanwhile
-SHOWN: dict[str, frozenset[str]] = {"train": frozenset({"ham.model.overlays"})}
+SHOWN: dict[str, frozenset[str]] = {"train": frozenset({"ham.model.decisions", "ham.model.overlays"})}
 
 
 def code_of(stage: str) -> dict[str, str]:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_curve
 
+from ham.model.decisions import choose_thresholds
 from ham.model.metrics import mean_defined
 from ham.scoring.decision_names import EMPTY, MEASURES, POINTS, TARGET, UNCHOSEN, YOUDEN
 from ham.scoring.intervals import Resampling, mean_samples
@@ -45,17 +45,6 @@ class OperatingPoints:
     def described(self) -> dict[str, Any]:
         """For metrics.json."""
         return {**self.chosen_on, "thresholds": self.thresholds}
-
-
-def choose_thresholds(labels: np.ndarray, scores: np.ndarray, sensitivity: float) -> tuple[float, float]:
-    """Youden's threshold and that of a target ``sensitivity``, of known ``labels`` [N] of 1 and 0: the highest scores
-    at which sensitivity + specificity is largest, and at which sensitivity reaches the target. nan of one class."""
-    if not 0 < labels.sum() < len(labels):
-        return math.nan, math.nan
-    false, true, levels = roc_curve(labels, scores, drop_intermediate=False)
-    best = np.flatnonzero(np.isclose(true - false, (true - false).max(), rtol=0, atol=1e-12))[0]
-    enough = np.flatnonzero(true >= sensitivity - 1e-12)[0]
-    return float(min(levels[best], 1.0)), float(levels[enough])
 
 
 def metric_rows(

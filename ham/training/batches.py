@@ -10,9 +10,13 @@ from typing import Any
 from ham.datasets.dataset import Dataset, pair_key
 from ham.datasets.image_store import Store
 from ham.errors import DataError
+from ham.model.card import TypicalImage
+from ham.model.typical import describe_images
 from ham.refinement.masks import RefinedMasks
 from ham.samples import WHOLE, Batch, Epochs, RandomChanges, Samples, Share, evaluation_loader, training_loader
 from ham.training.settings import TrainingSettings
+
+LOOKED_AT = 256  # training images, to say what they look like: some seconds
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,12 @@ class TrainingBatches:
     validation: Iterable[Batch]
     validated: Samples
     facts: dict[str, Any]
+    samples: Samples  # of ``images``
+
+    def describe_images(self) -> TypicalImage:
+        """What training images look like: ``LOOKED_AT`` of them, evenly spread over the list."""
+        step = max(len(self.images) // LOOKED_AT, 1)
+        return describe_images(self.samples.pixels(image) for image in self.images[::step][:LOOKED_AT])
 
 
 def prepare_batches(
@@ -86,6 +96,7 @@ def prepare_batches(
         evaluation_loader(validated, settings.batch_size, workers, share, pinned),
         validated,
         facts,
+        samples,
     )
 
 

@@ -14,7 +14,8 @@ import torch
 
 from ham.errors import DataError, EnvironmentProblem, ResumeError, list_some
 from ham.model import weights
-from ham.model.card import Card
+from ham.model.card import Card, TypicalImage
+from ham.model.decisions import TARGET_SENSITIVITY, decisions_of
 from ham.model.forward import computed_precision
 from ham.runtime.devices import choose, loader_workers
 from ham.runtime.files import link_or_copy, write_json, written
@@ -27,7 +28,7 @@ from ham.training.parallel import ALONE, Team
 from ham.training.settings import TrainingSettings
 from ham.training.state import Resume, State
 from ham.training.step import Learner, NotFiniteError, Tally, make_learner, train_epoch
-from ham.training.validation import BEST, choose_checkpoints, validate
+from ham.training.validation import BEST, Validation, choose_checkpoints, validate
 from ham.training.watch import Watcher
 
 log = logging.getLogger("ham")
@@ -132,15 +133,16 @@ class Training:
             self.load(learner, state)
             log.info("going on after epoch %d of %d", state.epoch, settings.epochs)
         self.tell(batches, facts)
-        watcher = None
+        watcher = typical = None
         if team.rank == 0:
+            typical = batches.describe_images() if state.epoch < settings.epochs else None
             watcher = Watcher(self.resume.folder, self.wanted, settings, batches.validated, device)
             watcher.begin(state.history)
         for epoch in range(state.epoch + 1, settings.epochs + 1):
-            row = self.epoch(learner, batches, epoch, watcher)
+            row, seen = self.epoch(learner, batches, epoch, watcher)
             if watcher is not None:
                 watcher.epoch(learner.network, row)
-            state = self.keep(learner, batches, state, row, facts)
+            state = self.keep(learner, self.card(batches, epoch, seen, typical), state, row, facts)
             if watcher is not None:
                 log.info("%s, %s", describe_epoch(row, settings.epochs), watcher.left())
             for doubt in doubts(state.history):
@@ -191,8 +193,8 @@ class Training:
 
     def epoch(
         self, learner: Learner, batches: TrainingBatches, epoch: int, watcher: Watcher | None
-    ) -> dict[str, float]:
-        """One epoch (from 1) and its validation: a row of history.csv."""
+    ) -> tuple[dict[str, float], Validation]:
+        """One epoch (from 1): a row of history.csv, and its validation."""
         tally = self.load_inside(learner, epoch)
         batches.epochs.epoch, batches.epochs.done = epoch, tally.steps
         training, validation = iter(batches.training), iter(batches.validation)
@@ -214,15 +216,16 @@ class Training:
                 f"{error} after epoch {epoch}: the training diverged; lower training.optimizer.learning_rate "
                 f"(now {self.settings.optimizer.learning_rate:g}) or train in float32."
             ) from None
-        return {
+        row = {
             "epoch": epoch,
             "steps": epoch * len(batches.epochs),
             "learning_rate": learner.optimizer.param_groups[0]["lr"],
             **tally.means(),
             "seconds": tally.seconds + time.monotonic() - start,
             "images_per_second": tally.images / tally.seconds,
-            **seen,
+            **seen.measures,
         }
+        return row, seen
 
     def load_inside(self, learner: Learner, epoch: int) -> Tally:
         """Bring a learner to where ``epoch`` was last saved inside, if it was; its tally."""
@@ -242,7 +245,7 @@ class Training:
             self.resume.save_inside(self.wanted.identity, epoch, {**stand, "tally": asdict(tally)})
 
     def keep(
-        self, learner: Learner, batches: TrainingBatches, state: State, row: dict[str, float], facts: dict[str, Any]
+        self, learner: Learner, card: Card, state: State, row: dict[str, float], facts: dict[str, Any]
     ) -> State:
         """Weights first, state last: a run killed between the two repeats the epoch and writes the same bits."""
         epoch = int(row["epoch"])
@@ -262,7 +265,6 @@ class Training:
         )
         if learner.team.rank > 0:
             return state
-        card = self.card(batches, epoch)
         weights.save(self.resume.weights(epoch), learner.network.state_dict(), card)
         with written(self.resume.optimizer(state)) as temporary, open(temporary, "wb") as file:
             torch.save(learner.optimizer.state_dict(), file)  # to a path it would not say why it failed
@@ -270,8 +272,8 @@ class Training:
         self.resume.save_history(pd.DataFrame(state.history).to_csv(index=False))
         return state
 
-    def card(self, batches: TrainingBatches, epoch: int) -> Card:
-        """What the weights of an epoch say of themselves."""
+    def card(self, batches: TrainingBatches, epoch: int, seen: Validation, typical: TypicalImage | None) -> Card:
+        """What the weights of an epoch say of themselves; thresholds are chosen on what validation has ``seen``."""
         return Card(
             dataset=batches.dataset.name,
             findings=batches.dataset.findings,
@@ -281,6 +283,14 @@ class Training:
             fingerprint=self.wanted.identity,
             versions=versions(),
             data_licence=batches.dataset.info["licence"],
+            decisions=decisions_of(
+                seen.labels,
+                seen.probabilities,
+                batches.dataset.findings,
+                self.sources.lists.validation,
+                TARGET_SENSITIVITY,
+            ),
+            typical=typical,
         )
 
 

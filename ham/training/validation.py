@@ -23,6 +23,15 @@ from ham.training.settings import TrainingSettings
 BEST = {"best-auc": "validation_auc", "best-t-iou": "validation_t_iou", "best-t-ior": "validation_t_ior"}
 
 
+class Validation(NamedTuple):
+    """What validation finds: ``measures`` as the columns of history.csv are named, and what they are of, N images:
+    ``labels`` [N, C + 1] of 1, 0 and nan and ``probabilities`` alike, of the findings and then of abnormality."""
+
+    measures: dict[str, float]
+    labels: np.ndarray
+    probabilities: np.ndarray
+
+
 class Seen(NamedTuple):
     """What validation sees of a batch of B images with P pairs."""
 
@@ -40,8 +49,8 @@ def validate(
     settings: TrainingSettings,
     device: torch.device,
     team: Team = ALONE,
-) -> dict[str, float]:
-    """Metrics of the validation images, named as the columns of history.csv; nan where undefined.
+) -> Validation:
+    """Metrics of the validation images; nan where undefined.
 
     Each process of a team looks at its ``batches`` and has the metrics of all. Localization is over the pairs whose
     masks the batches carry: a mean over findings that have such pairs; so is ``validation_empty_maps``, the share of
@@ -57,6 +66,7 @@ def validate(
     )
     if not (np.isfinite(probability).all() and np.isfinite(losses).all()):
         raise FloatingPointError("the network says nan of validation images, or their loss is infinite")
+    abnormality = any_present(truth)
     areas = np.array([auc(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])
     right = np.array([accuracy(truth[:, c], probability[:, c]) for c in range(truth.shape[1])])
     result = {
@@ -65,7 +75,7 @@ def validate(
         "auc_published": mean_published(areas),
         "accuracy": mean_defined(np.where(np.isnan(areas), np.nan, right)),  # of one class it says nothing
         "accuracy_published": mean_defined(right),
-        "auc_abnormality": auc(any_present(truth), abnormal),
+        "auc_abnormality": auc(abnormality, abnormal),
     }
     if len(column):
         areas_of = np.concatenate([of.areas.numpy() for of in seen], axis=1)
@@ -73,7 +83,11 @@ def validate(
         result |= _shares("t_iou", T_IOU, found.iou, column, truth.shape[1])
         result |= _shares("t_ior", T_IOR, found.ior, column, truth.shape[1])
         result["empty_maps"] = _mean_share(areas_of[1] == 0, 1, column)
-    return {f"validation_{name}": value for name, value in result.items()}
+    return Validation(
+        {f"validation_{name}": value for name, value in result.items()},
+        np.column_stack([truth, abnormality]),
+        np.column_stack([probability, abnormal]),
+    )
 
 
 def look(batch: Batch, output: Output, settings: TrainingSettings) -> Seen:

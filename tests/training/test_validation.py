@@ -87,7 +87,7 @@ def test_metrics_of_five_images_by_hand() -> None:
     batches = [batch([0, 1], labels[:2], masks[0]), batch([2, 3], labels[2:4], masks[1]), batch([4], labels[4:], {})]
     network = Recorded(logits, maps)
     network.train()  # as an epoch leaves it
-    found = validate(network, batches, SETTINGS, CPU)  # type: ignore[arg-type]
+    found = validate(network, batches, SETTINGS, CPU).measures  # type: ignore[arg-type]
 
     # Finding 0: positives 2, -1, 3; negatives 1, -2: of six comparisons only -1 < 1 is wrong. Finding 1 without the
     # unknown one: positives -2, 2; negatives 1, 0.5: two of four. Finding 2: undefined.
@@ -120,7 +120,7 @@ def test_regions_are_cut_where_the_loss_settings_say() -> None:
     seen = [batch([0], [[1.0]], {(0, 0): rows((16, 1))})]
     for threshold, predicted in ((0.4, 12), (0.45, 8), (0.55, 4)):
         loss = SETTINGS.loss.model_copy(update={"refined_threshold": threshold})
-        found = validate(network, seen, SETTINGS.model_copy(update={"loss": loss}), CPU)  # type: ignore[arg-type]
+        found = validate(network, seen, SETTINGS.model_copy(update={"loss": loss}), CPU).measures  # type: ignore[arg-type]
         reached = [t for t in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7) if predicted / 16 >= t]
         assert found["validation_t_iou"] == pytest.approx(len(reached) / 7), threshold
 
@@ -132,7 +132,7 @@ def test_the_share_of_empty_maps_is_a_mean_over_findings_with_pairs() -> None:
     boxed = rows((16, 1))
     seen = [batch([0, 1], [[1.0, 1.0, 1.0]] * 2, {(0, 0): boxed, (1, 0): boxed, (1, 1): boxed})]
     seen.append(batch([2], [[1.0, 0.0, 1.0]], {(0, 0): boxed}))
-    found = validate(network, seen, SETTINGS, CPU)  # type: ignore[arg-type]
+    found = validate(network, seen, SETTINGS, CPU).measures  # type: ignore[arg-type]
     assert found["validation_empty_maps"] == pytest.approx((2 / 3 + 0) / 2)
 
 
@@ -140,15 +140,15 @@ def test_the_validation_loss_is_a_mean_over_images_with_the_weights_of_the_setti
     """Cross entropy alone: logit 0 costs log 2; logit 1 and label 0 costs log(1 + e)."""
     network = Recorded([[0.0], [0.0], [1.0]], {})
     seen = [batch([0, 1], [[1.0], [0.0]], {}), batch([2], [[0.0]], {})]
-    found = validate(network, seen, SETTINGS, CPU)  # type: ignore[arg-type]
+    found = validate(network, seen, SETTINGS, CPU).measures  # type: ignore[arg-type]
     assert found["validation_loss"] == pytest.approx((2 * math.log(2) + math.log(1 + math.e)) / 3)
     doubled = SETTINGS.loss.model_copy(update={"weights": LossWeights(abnormality=1, classification=1)})
-    found = validate(network, seen, SETTINGS.model_copy(update={"loss": doubled}), CPU)  # type: ignore[arg-type]
+    found = validate(network, seen, SETTINGS.model_copy(update={"loss": doubled}), CPU).measures  # type: ignore[arg-type]
     assert found["validation_loss"] == pytest.approx(2 * (2 * math.log(2) + math.log(1 + math.e)) / 3)
 
 
 def test_without_boxes_nothing_is_said_of_localization() -> None:
-    found = validate(Recorded([[0.0]], {}), [batch([0], [[1.0]], {})], SETTINGS, CPU)  # type: ignore[arg-type]
+    found = validate(Recorded([[0.0]], {}), [batch([0], [[1.0]], {})], SETTINGS, CPU).measures  # type: ignore[arg-type]
     assert not [name for name in found if "t_io" in name or "empty" in name]
     assert math.isnan(found["validation_auc"])
     assert found["validation_auc_published"] == 0
@@ -161,7 +161,7 @@ def test_a_network_in_training_mode_is_looked_at_without_dropout_and_keeps_its_s
     before = {name: value.clone() for name, value in network.state_dict().items()}
     pixels = torch.from_numpy(np.random.RandomState(0).randint(0, 255, (4, SIZE, SIZE)).astype(np.uint8))
     seen = [batch([0, 1, 2, 3], [[1.0], [0.0], [1.0], [0.0]], {})._replace(image=pixels)]
-    first, again = (validate(network, seen, SETTINGS, CPU) for _ in range(2))
+    first, again = (validate(network, seen, SETTINGS, CPU).measures for _ in range(2))
     assert first["validation_loss"] == again["validation_loss"]
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name]), name
