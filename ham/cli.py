@@ -145,6 +145,22 @@ def predict(
         raise typer.Exit(UNREADABLE)
 
 
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="model.safetensors")],
+    to: Annotated[Path, typer.Option("--to", help="what to write, such as model.onnx or model.pt2")],
+    form: Annotated[str, typer.Option("--format", help="onnx or torch-export")] = "onnx",
+) -> None:
+    """Write a model as a program for other runtimes, checked against the original.
+
+    Example: ham export model.safetensors --to model.onnx --format onnx
+    """
+    from ham.inference.export import export_model
+
+    export_model(file, to, form)
+    typer.echo(f"{to}: written, and equal to {file} to 1e-4")
+
+
 def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Configuration, Description]:
     from ham import dataset_fit, precedence
 

@@ -18,14 +18,14 @@ from scipy import ndimage
 
 from ham.boxes import Box
 from ham.errors import EnvironmentProblem, WeightsError
-from ham.images import network_input, resized
+from ham.images import network_input
 from ham.inference.arrays import Picture, to_grey
+from ham.inference.reading import Prepared
 from ham.model.card import ABNORMALITY, Card, TypicalImage
 from ham.model.decisions import calibrated
 from ham.model.forward import autocast, set_arithmetic
 from ham.model.maps import RegionRule, predicted_regions
 from ham.model.network import HierarchicalAttentionNetwork
-from ham.model.typical import doubts_of
 from ham.model.weights import open_network
 from ham.runtime.files import sha256
 
@@ -158,9 +158,7 @@ class Model:
         points = f"thresholds chosen on {chosen.images} images of {chosen.chosen_on}" if chosen else "no threshold"
         return f"{many}{whole}, trained on {self.card.dataset or 'unknown data'}; {points}"
 
-    def predict(
-        self, images: Any, batch_size: int = BATCH, point: str = "youden"
-    ) -> Predictions:
+    def predict(self, images: Any, batch_size: int = BATCH, point: str = "youden") -> Predictions:
         """What the model says of ``images``: one or an iterable of paths, PIL images or arrays
         (:func:`ham.inference.arrays.to_grey` says which). DataError where one cannot be used."""
         one = isinstance(images, str | Path | Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4)
@@ -175,7 +173,9 @@ class Model:
         """The same, a batch at a time: memory does not grow with their number."""
         waiting = iter(images)
         while batch := list(islice(waiting, batch_size)):
-            yield self.forward([Prepared.of(to_grey(image), self) for image in batch], point)
+            yield self.forward(
+                [Prepared.of(to_grey(image), self.card.model.image_size, self.typical) for image in batch], point
+            )
 
     def forward(self, batch: Sequence[Prepared], point: str = "youden") -> Predictions:
         """What the networks say of prepared images."""
@@ -208,26 +208,6 @@ class Model:
             sums = [total + part for total, part in zip(sums, parts, strict=True)] if sums else list(parts)
         means = [total / np.float32(len(self.networks)) for total in sums]
         return means[0], means[1], means[2]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """An image as a network is shown it; picklable, so that other processes can make it."""
-
-    pixels: np.ndarray  # uint8 [S, S]
-    size: tuple[int, int]  # width and height of the original
-    doubts: tuple[str, ...]
-
-    @classmethod
-    def of(cls, grey: Image.Image, model: Model) -> Prepared:
-        """A grey, upright image of any size for ``model``."""
-        return cls.make(grey, model.card.model.image_size, model.typical)
-
-    @classmethod
-    def make(cls, grey: Image.Image, side: int, typical: TypicalImage | None) -> Prepared:
-        """A grey, upright image for networks of input ``side``, compared with what is ``typical``."""
-        doubts = tuple(doubts_of(grey, typical)) if typical else ()
-        return cls(np.asarray(resized(grey, side)), grey.size, doubts)
 
 
 def find_checkpoints(given: Iterable[str | Path]) -> list[Path]:
@@ -277,7 +257,9 @@ def _joined(found: Sequence[Predictions]) -> Predictions:
     }
     sizes = tuple(size for part in found for size in part.sizes)
     doubts = tuple(of_image for part in found for of_image in part.doubts)
-    return Predictions(first.findings, **arrays, sizes=sizes, doubts=doubts, rule=first.rule, thresholds=first.thresholds)
+    return Predictions(
+        first.findings, **arrays, sizes=sizes, doubts=doubts, rule=first.rule, thresholds=first.thresholds
+    )
 
 
 def _refuse_another(file: Path, card: Card, first: Path, wanted: Card) -> None:

@@ -10,6 +10,7 @@ from PIL import Image, ImageColor, ImageDraw
 
 from ham.boxes import nearest
 from ham.inference.model import Predictions
+from ham.inference.reading import fitted
 from ham.model.card import ABNORMALITY
 from ham.model.overlays import font
 from ham.reporting.gallery import edge_of
@@ -70,14 +71,6 @@ def draw_overlay(grey: Image.Image, regions: Mapping[str, np.ndarray], lines: Se
         colour = COLOURS[place] if place < len(regions) else "#BBBBBB"
         draw.text((size // 2, height + size // 4 + round(size * 1.5) * place), text, fill=colour, font=font(size))
     return out
-
-
-def fitted(grey: Image.Image, side: int) -> Image.Image:
-    """An image whose longer side is at most ``side`` pixels."""
-    scale = min(side / max(grey.size), 1)
-    if scale == 1:
-        return grey
-    return grey.resize((max(round(grey.width * scale), 1), max(round(grey.height * scale), 1)), Image.Resampling.BOX)
 
 
 def _beside(stem: Path, ending: str) -> Path:

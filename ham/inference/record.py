@@ -49,8 +49,9 @@ class Record:
         self._places: dict[str, Place] = {}
         folder.mkdir(parents=True, exist_ok=True)
         end = self._read()
-        self._file: IO[bytes] = open(self.path, "ab")
-        self._file.truncate(end)  # of a line that was not finished
+        self._file: IO[bytes] = open(self.path, "ab")  # noqa: SIM115 (open as long as images come)
+        self._file.truncate(end)  # a line that was not finished
+        self._file.seek(end)
         if end == 0:
             self._append(about)
 
@@ -88,11 +89,9 @@ class Record:
 
     def _read(self) -> int:
         """Take in the lines that are there; returns where the next one belongs."""
-        try:
-            file = open(self.path, "rb")
-        except FileNotFoundError:
+        if not self.path.exists():
             return 0
-        with file:
+        with open(self.path, "rb") as file:
             end = 0
             for line in file:
                 try:
@@ -137,7 +136,17 @@ def _cells(row: dict[str, Any], name: str) -> list[Any]:
     decision = {True: "present", False: "absent", None: ""}[found["decision"]]
     numbers = [_number(found[key]) for key in ("probability", "calibrated", "threshold")]
     said = "; ".join(row["doubts"])
-    return [row["image"], name, *numbers, decision, _number(found["attention"]), boxes, row["width"], row["height"], said]
+    return [
+        row["image"],
+        name,
+        *numbers,
+        decision,
+        _number(found["attention"]),
+        boxes,
+        row["width"],
+        row["height"],
+        said,
+    ]
 
 
 def _number(value: float | None) -> str:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import csv
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from ham.errors import DataError
 from ham.inference.inputs import find_images, output_stem
-from ham.inference.model import POINTS, Model, Predictions, Prepared
+from ham.inference.model import POINTS, Model, Predictions
 from ham.inference.page import write_page
 from ham.inference.pictures import (
     MOST,
@@ -24,19 +23,18 @@ from ham.inference.pictures import (
     PICTURES,
     choose_shown,
     draw_overlay,
-    fitted,
     write_layers,
     write_overlay,
 )
-from ham.inference.reader import read_radiograph
+from ham.inference.reading import ImageFiles, ReadImage
 from ham.inference.record import Record, write_tables
-from ham.model.card import ABNORMALITY, TypicalImage
-from ham.runtime.files import sha256, written
+from ham.model.card import ABNORMALITY
+from ham.runtime.files import written
 from ham.runtime.progress import track
 from ham.scoring.full_size import encode, hull, resize
 
 log = logging.getLogger("ham")
-DRAWN_SIDE = 1024  # pixels of an overlay's longer side at most
+FEW = 16  # images, for which starting a process takes longer than reading them here
 
 
 @dataclass(frozen=True)
@@ -56,44 +54,6 @@ class Outcome:
     predicted: int
     stood: int
     unreadable: tuple[tuple[str, str], ...]
-
-
-class _Read:
-    """An image read in another process: as the network and as people see it; or why it cannot be; or nothing new."""
-
-    def __init__(self, name: str, digest: str = "", problem: str = "") -> None:
-        self.name, self.digest, self.problem = name, digest, problem
-        self.prepared: Prepared | None = None
-        self.shown: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class _Files(Dataset[_Read]):
-    """Files to read; ``known``: digests of those that were predicted already."""
-
-    paths: Sequence[Path]
-    known: Mapping[str, str]
-    side: int
-    typical: TypicalImage | None
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, place: int) -> _Read:
-        path = self.paths[place]
-        name = str(path)
-        try:
-            read = _Read(name, sha256(path))
-            if self.known.get(name) == read.digest:
-                return read
-            grey = read_radiograph(path)
-        except DataError as error:
-            return _Read(name, problem=str(error))
-        except OSError as error:
-            return _Read(name, problem=f"{name}: cannot be read ({error.strerror}).")
-        read.prepared = Prepared.make(grey, self.side, self.typical)
-        read.shown = np.asarray(fitted(grey, DRAWN_SIDE))
-        return read
 
 
 def predict_images(
@@ -131,19 +91,20 @@ def predict_images(
 
 
 def _predict_new(paths: Sequence[Path], model: Model, record: Record, output: Path, options: PredictOptions) -> Outcome:
-    files = _Files(paths, record.digests(), model.card.model.image_size, model.typical)
-    read = DataLoader(
-        files,
+    files = ImageFiles(paths, record.digests(), model.card.model.image_size, model.typical)
+    workers = options.workers if len(paths) > FEW else 0
+    read: DataLoader[ReadImage] = DataLoader(
+        files,  # type: ignore[arg-type]
         batch_size=None,
-        num_workers=min(options.workers, len(paths)),
-        multiprocessing_context="spawn" if options.workers else None,
+        num_workers=workers,
+        multiprocessing_context="spawn" if workers else None,
     )
-    predicted, stood, unreadable, batch = 0, 0, [], []
+    predicted = stood = 0
+    unreadable: list[tuple[str, str]] = []
+    batch: list[ReadImage] = []
 
     def flush() -> int:
-        if not batch:
-            return 0
-        found = model.forward([item.prepared for item in batch], options.point)
+        found = model.forward([item.prepared for item in batch if item.prepared], options.point)
         for row, item in enumerate(batch):
             record.add(item.name, item.digest, _keep(found, row, item, output))
         done = len(batch)
@@ -164,7 +125,7 @@ def _predict_new(paths: Sequence[Path], model: Model, record: Record, output: Pa
     return Outcome(predicted, stood, tuple(unreadable))
 
 
-def _keep(found: Predictions, row: int, item: _Read, output: Path) -> dict[str, Any]:
+def _keep(found: Predictions, row: int, item: ReadImage, output: Path) -> dict[str, Any]:
     """Write the pictures of an image; what the record keeps of it."""
     assert item.shown is not None
     stem = output_stem(item.name)
@@ -214,7 +175,6 @@ def _line(found: Predictions, row: int, name: str) -> str:
 
 def _write_unreadable(path: Path, unreadable: Sequence[tuple[str, str]]) -> None:
     with written(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        rows: Iterator[tuple[str, str]] = iter(unreadable)
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("image", "reason"))
-        table.writerows(rows)
+        table.writerows(unreadable)

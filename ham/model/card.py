@@ -42,7 +42,7 @@ class TypicalImage(Settings):
     side: int = Field(ge=2, description="pixels")
     template: tuple[float, ...] = Field(description="mean of the standardised images, row by row")
     likeness: float = Field(description="correlation with the template that all but 1 % of the images exceed")
-    turned: float = Field(description="what a quarter or half turn adds to the likeness in all but 1 % of them, at most")
+    turned: float = Field(description="what a turn adds to the likeness, at most, in all but 1 % of them")
     spread: float = Field(ge=0, description="standard deviation in grey levels that all but 1 % of them exceed")
     images: int = Field(ge=1, description="training images looked at")
 

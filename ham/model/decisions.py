@@ -10,8 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_curve
 
 from ham.model.card import ABNORMALITY, Decisions
 
@@ -25,6 +23,8 @@ def choose_thresholds(labels: np.ndarray, scores: np.ndarray, sensitivity: float
     at which sensitivity + specificity is largest, and at which sensitivity reaches the target. nan of one class."""
     if not 0 < labels.sum() < len(labels):
         return math.nan, math.nan
+    from sklearn.metrics import roc_curve  # here: half a second, which predicting need not wait for
+
     false, true, levels = roc_curve(labels, scores, drop_intermediate=False)
     best = np.flatnonzero(np.isclose(true - false, (true - false).max(), rtol=0, atol=1e-12))[0]
     enough = np.flatnonzero(true >= sensitivity - 1e-12)[0]
@@ -37,6 +37,8 @@ def calibrate(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float] | N
     positive = labels == 1
     if not 0 < positive.sum() < len(labels):
         return None
+    from sklearn.linear_model import LogisticRegression
+
     smoothed = np.where(positive, (positive.sum() + 1) / (positive.sum() + 2), 1 / ((~positive).sum() + 2))
     values = np.tile(_logits(scores), 2)[:, None]
     classes = np.repeat([1, 0], len(labels))

@@ -244,9 +244,7 @@ class Training:
             stand = {"network": learner.network.state_dict(), "optimizer": learner.optimizer.state_dict()}
             self.resume.save_inside(self.wanted.identity, epoch, {**stand, "tally": asdict(tally)})
 
-    def keep(
-        self, learner: Learner, card: Card, state: State, row: dict[str, float], facts: dict[str, Any]
-    ) -> State:
+    def keep(self, learner: Learner, card: Card, state: State, row: dict[str, float], facts: dict[str, Any]) -> State:
         """Weights first, state last: a run killed between the two repeats the epoch and writes the same bits."""
         epoch = int(row["epoch"])
         better = choose_checkpoints(state.best, row)
