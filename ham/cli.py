@@ -128,6 +128,9 @@ def predict(
     threshold: Annotated[
         str, typer.Option(help="youden: sensitivity + specificity largest; target: sensitivity 0.9 on validation")
     ] = "youden",
+    dicom_out: Annotated[
+        bool, typer.Option("--dicom-out", help="of DICOM images also write a Segmentation and an overlay as DICOM")
+    ] = False,
 ) -> None:
     """Predict your own radiographs: no labels, no data set. What was predicted before is not done again.
 
@@ -138,7 +141,7 @@ def predict(
 
     opened = Model.open(model, device)
     typer.echo(opened.describe(), err=True)
-    outcome = predict_images(images, opened, out, PredictOptions(device, workers, batch_size, threshold))
+    outcome = predict_images(images, opened, out, PredictOptions(device, workers, batch_size, threshold, dicom_out))
     typer.echo(f"{out}: {outcome.predicted} images predicted, {outcome.stood} stood already")
     if outcome.unreadable:
         typer.echo(f"{len(outcome.unreadable)} files could not be read: {out / 'unreadable.csv'} says why", err=True)

@@ -32,6 +32,9 @@ class Exported(nn.Module):
     """What is written. uint8 [B, S, S], grey and resized -> probabilities [B, C + 1], raw maps [B, C + 1, h, h] and
     regions uint8 [B, C + 1, S, S] of 0 and 1: of the card's findings in their order, then of abnormality."""
 
+    mean: Tensor  # [1, 3, 1, 1]
+    deviation: Tensor
+
     def __init__(self, network: HierarchicalAttentionNetwork, card: Card) -> None:
         super().__init__()
         self.network = network

@@ -14,6 +14,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from ham.errors import DataError
+from ham.inference.dicom import is_dicom
+from ham.inference.dicom_out import DicomFinding, ModelName, write_objects
 from ham.inference.inputs import find_images, output_stem
 from ham.inference.model import POINTS, Model, Predictions
 from ham.inference.page import write_page
@@ -34,6 +36,7 @@ from ham.runtime.progress import track
 from ham.scoring.full_size import encode, hull, resize
 
 log = logging.getLogger("ham")
+DICOM = "dicom"  # folder of DICOM objects
 FEW = 16  # images, for which starting a process takes longer than reading them here
 
 
@@ -45,6 +48,7 @@ class PredictOptions:
     workers: int = 1
     batch_size: int = 8
     point: str = "youden"
+    dicom_out: bool = False  # also write DICOM objects of images that are DICOM
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def predict_images(
         "point": options.point,
         "thresholds": thresholds,
         "most": MOST,
+        "dicom": options.dicom_out,
     }
     paths = find_images(given, output)
     record = Record(output, about)
@@ -106,7 +111,7 @@ def _predict_new(paths: Sequence[Path], model: Model, record: Record, output: Pa
     def flush() -> int:
         found = model.forward([item.prepared for item in batch if item.prepared], options.point)
         for row, item in enumerate(batch):
-            record.add(item.name, item.digest, _keep(found, row, item, output))
+            record.add(item.name, item.digest, _keep(found, row, item, output, model if options.dicom_out else None))
         done = len(batch)
         batch.clear()
         return done
@@ -125,8 +130,9 @@ def _predict_new(paths: Sequence[Path], model: Model, record: Record, output: Pa
     return Outcome(predicted, stood, tuple(unreadable))
 
 
-def _keep(found: Predictions, row: int, item: ReadImage, output: Path) -> dict[str, Any]:
-    """Write the pictures of an image; what the record keeps of it."""
+def _keep(found: Predictions, row: int, item: ReadImage, output: Path, author: Model | None) -> dict[str, Any]:
+    """Write the pictures of an image, and, for an ``author``, DICOM objects of one that is DICOM; what the record keeps
+    of it."""
     assert item.shown is not None
     stem = output_stem(item.name)
     shown = choose_shown(found, row)
@@ -135,8 +141,16 @@ def _keep(found: Predictions, row: int, item: ReadImage, output: Path) -> dict[s
     regions = {name: found.regions[row, found.names.index(name)] for name in shown}
     lines = [_line(found, row, name) for name in shown] or ["no finding reaches its threshold"]
     doubts = [f"look again: {doubt}" for doubt in found.doubts[row]]
-    write_overlay(draw_overlay(grey, regions, [*lines, *doubts]), output / OVERLAYS / f"{stem}.jpg")
+    overlay = draw_overlay(grey, regions, [*lines, *doubts])
+    write_overlay(overlay, output / OVERLAYS / f"{stem}.jpg")
     width, height = found.sizes[row]
+    if author is not None and is_dicom(Path(item.name)):
+        segments = [
+            DicomFinding(name, found.probability(row, name), resize(region, width, height))
+            for name, region in regions.items()
+        ]
+        name = ModelName(author.describe(), author.digest)
+        write_objects(Path(item.name), segments, overlay, name, output / DICOM / stem)
     return {
         "stem": stem,
         "width": width,

@@ -33,7 +33,8 @@ def choose_thresholds(labels: np.ndarray, scores: np.ndarray, sensitivity: float
 
 def calibrate(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float] | None:
     """Slope and intercept of Platt scaling: of known ``labels`` [N] of 1 and 0, the logistic regression of labels on
-    logits of ``scores``, with Platt's smoothed labels (Platt 1999, section 2.2). None of one class."""
+    logits of ``scores``, with Platt's smoothed labels (Platt 1999, section 2.2). None of one class, and where a higher
+    score is no higher probability."""
     positive = labels == 1
     if not 0 < positive.sum() < len(labels):
         return None
@@ -45,7 +46,8 @@ def calibrate(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float] | N
     fit = LogisticRegression(C=STRENGTH, max_iter=1000).fit(
         values, classes, sample_weight=np.concatenate([smoothed, 1 - smoothed])
     )
-    return float(fit.coef_[0, 0]), float(fit.intercept_[0])
+    slope, intercept = float(fit.coef_[0, 0]), float(fit.intercept_[0])
+    return (slope, intercept) if slope > 0 else None
 
 
 def calibrated(scores: np.ndarray, line: tuple[float, float]) -> np.ndarray:
@@ -67,8 +69,10 @@ def decisions_of(
         truth, scores = labels[known, column], probabilities[known, column].astype(float)
         best, enough = choose_thresholds(truth, scores, sensitivity)
         line = calibrate(truth, scores)
+        if not math.isnan(best):
+            youden[name], target[name] = best, enough
         if line is not None:
-            youden[name], target[name], lines[name] = best, enough, line
+            lines[name] = line
     return Decisions(
         youden=youden,
         target=target,

@@ -48,7 +48,7 @@ def doubts_of(image: Image.Image, typical: TypicalImage) -> list[str]:
     like = _likeness(pixels, template)
     turned = _turned(pixels, template)
     best = int(np.argmax(turned))
-    if -like > max(like, 0) and -like >= min(typical.likeness, max(turned)):
+    if -like > max(like, 0) and -like >= typical.likeness / 2:
         return ["looks inverted: bones should be light"]
     if turned[best] - like > max(typical.turned, 0.05) and turned[best] >= min(typical.likeness, 0.5):
         return [f"looks turned by {90 * (best + 1)} degrees clockwise"]

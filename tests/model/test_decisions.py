@@ -27,6 +27,7 @@ def test_platt_scaling_is_the_minimum_of_its_loss() -> None:
     slope, intercept = minimize(loss, [1.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12}).x
     found = calibrate(LABELS, SCORES)
     assert found == pytest.approx((slope, intercept), abs=1e-3)
+    assert calibrate(LABELS, 1 - SCORES) is None  # it would turn the order round
     assert calibrated(np.array([0.5]), (2.0, 0.0)) == pytest.approx([0.5])
     assert calibrated(np.array([0.8]), (1.0, math.log(0.25))) == pytest.approx([0.5])
 
