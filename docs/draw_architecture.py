@@ -45,7 +45,7 @@ FLOORS = [
             "ham.boxes": Room(1, "boxes: orders, frames, masks"),
             "ham.settings": Room(2, "the base of all settings; those of the network"),
             "ham.errors": Room(3, "what can go wrong, one class a kind"),
-            "ham": Room(4, "the version; loads nothing"),
+            "ham": Room(4, "the public face; loads nothing"),
         },
     ),
     Floor("the ground", {"ham.runtime": Room(3, "files, progress, devices, jobs, digests of code")}),
@@ -75,12 +75,14 @@ FLOORS = [
         },
     ),
     Floor("results", {"ham.reporting": Room(2, "numbers as tables, figures, galleries, a page")}),
+    Floor("results", {"ham.inference": Room(2, "a user's own images: models as objects")}),
     Floor("what is asked for", {"ham.precedence": Room(4, "which file's value wins")}),
     Floor("what is asked for", {"ham.config": Room(2, "all settings together, checked at once")}),
     Floor(
         "what is asked for",
         {
             "ham.dataset_fit": Room(1, "whether it can be run on the data set named"),
+            "ham.doctor": Room(0, "whether this machine can do it"),
             "ham.upgrade": Room(2, "how old trainings differ; taking them over"),
             "ham.plans": Room(3, "digests of what a plan knows of results"),
         },

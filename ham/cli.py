@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,18 +17,23 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Hierarchical attention mining. The pipeline itself is started with snakemake.",
+    epilog="Exit status: 0 done; 1 a mistake that the message says how to mend; 2 wrong arguments; 3 done but for "
+    "files that could not be read; 4 and 5 warnings and errors of ham doctor; 130 interrupted.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
+DEBUG = "HAM_DEBUG"
 UNREADABLE = 3  # exit status: all is done but for files that could not be read
 
 
 @app.callback()
-def _verbs() -> None:
-    """Keeps verbs named, however few they are."""
+def _verbs(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of a mistake")] = False,
+) -> None:
+    if debug:
+        os.environ[DEBUG] = "1"
 
 
 @app.command()
@@ -42,7 +48,10 @@ def import_weights(
         str | None, typer.Option(help="the network's outputs, joined by commas; NIH's fourteen by default")
     ] = None,
 ) -> None:
-    """Read published weights: every key and shape is checked, nothing but tensors is unpickled."""
+    """Read published weights: every key and shape is checked, nothing but tensors is unpickled.
+
+    Example: ham import-weights fold1.pth --to fold1.safetensors
+    """
     from ham.config import read_training
     from ham.model.published_weights import PUBLISHED_FINDINGS, import_weights
 
@@ -60,7 +69,10 @@ def export_weights(
         bool, typer.Option("--published", help="names as in the authors' files, for their scripts: module.model.…")
     ] = False,
 ) -> None:
-    """Write weights as a state dict that torch.load reads."""
+    """Write weights as a state dict that torch.load reads.
+
+    Example: ham export-weights model.safetensors model.pth --published
+    """
     from ham.model import weights
 
     weights.export_weights(file, to, published)
@@ -82,7 +94,10 @@ Directory = Annotated[Path, typer.Option(help="where results/ and datasets/ are,
 def why(
     targets: Targets = None, configfile: ConfigFiles = None, config: Values = None, directory: Directory = Path()
 ) -> None:
-    """Say for each training whether it stands, and which settings, code or data differ from what is asked for now."""
+    """Say for each training whether it stands, and which settings, code or data differ from what is asked for now.
+
+    Example: ham why results/nih --configfile mine.yaml
+    """
     from ham import upgrade
 
     planned, description = _planned(configfile, config)
@@ -99,7 +114,10 @@ def adopt(
     config: Values = None,
     directory: Directory = Path(),
 ) -> None:
-    """Declare that a difference of code or data does not matter: finished trainings count as trained with today's."""
+    """Declare that a difference of code or data does not matter: finished trainings count as trained with today's.
+
+    Example: ham adopt results/nih/localization-5fold
+    """
     from ham import upgrade
 
     planned, description = _planned(configfile, config)
@@ -109,7 +127,10 @@ def adopt(
 
 @app.command()
 def watch(results: Annotated[Path, typer.Argument(help="where results are")] = Path("results")) -> None:
-    """Show all trainings, how far they are and the time left, until Ctrl-C."""
+    """Show all trainings, how far they are and the time left, until Ctrl-C.
+
+    Example: ham watch
+    """
     from ham.training import overview
 
     overview.watch(results)
@@ -124,7 +145,6 @@ def predict(
     out: Annotated[Path, typer.Option("--out", help="folder for predictions.csv, .json, overlays/ and index.html")],
     device: Annotated[str, typer.Option(help="as torch names it: cpu, cuda, cuda:1")] = "cpu",
     workers: Annotated[int, typer.Option(min=0, help="processes that read images beside the network")] = 1,
-    batch_size: Annotated[int, typer.Option(min=1, help="images at once; only memory and speed depend on it")] = 8,
     threshold: Annotated[
         str, typer.Option(help="youden: sensitivity + specificity largest; target: sensitivity 0.9 on validation")
     ] = "youden",
@@ -141,7 +161,7 @@ def predict(
 
     opened = Model.open(model, device)
     typer.echo(opened.describe(), err=True)
-    outcome = predict_images(images, opened, out, PredictOptions(device, workers, batch_size, threshold, dicom_out))
+    outcome = predict_images(images, opened, out, PredictOptions(device, workers, threshold, dicom_out))
     typer.echo(f"{out}: {outcome.predicted} images predicted, {outcome.stood} stood already")
     if outcome.unreadable:
         typer.echo(f"{len(outcome.unreadable)} files could not be read: {out / 'unreadable.csv'} says why", err=True)
@@ -164,6 +184,45 @@ def export(
     typer.echo(f"{to}: written, and equal to {file} to 1e-4")
 
 
+@app.command()
+def publish(
+    models: Annotated[list[Path], typer.Argument(help="model.safetensors, several, or a folder of them")],
+    to: Annotated[Path, typer.Option("--to", help="a new folder")],
+) -> None:
+    """Write a folder ready for a model hub: weights, card, config.json and an example. Nothing is uploaded.
+
+    Example: ham publish results/nih/localization-5fold/ham --to hub
+    """
+    from ham.inference import publish as publishing
+
+    publishing.publish(models, to)
+    typer.echo(f"{to}: written; ham.load({str(to)!r}) opens it")
+
+
+@app.command()
+def doctor(
+    configfile: ConfigFiles = None,
+    config: Values = None,
+    directory: Directory = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Look whether this machine can do what is asked of it. Exit status 4: warnings; 5: errors.
+
+    Example: ham doctor --configfile config/demo.yaml
+    """
+    from ham import doctor as looking
+
+    findings = looking.examine(*_planned(configfile, config), directory)
+    if as_json:
+        typer.echo(looking.as_json(findings))
+    else:
+        for finding in findings:
+            typer.echo(f"{finding.level:8} {finding.what}: {finding.found}")
+            if finding.do:
+                typer.echo(f"{'':8}   -> {finding.do}")
+    raise typer.Exit(looking.STATUS[looking.worst(findings)])
+
+
 def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Configuration, Description]:
     from ham import dataset_fit, precedence
 
@@ -172,9 +231,14 @@ def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Config
 
 
 def main() -> None:
-    """Run a verb; a mistake that the user can mend is one sentence, without a traceback."""
+    """Run a verb; a mistake that the user can mend is one sentence, without a traceback unless asked for."""
     try:
         app()
     except HamError as error:
+        if os.environ.get(DEBUG):
+            raise
         typer.echo(f"ham: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # of ham … | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -121,7 +121,7 @@ def _segmentation(highdicom: Any, header: Dataset, found: Sequence[DicomFinding]
         )
         for number, finding in enumerate(found, 1)
     ]
-    return highdicom.seg.Segmentation(
+    made = highdicom.seg.Segmentation(
         source_images=[header],
         pixel_array=np.stack([finding.region for finding in found], axis=-1)[None].astype(np.uint8),
         segmentation_type=SegmentationTypeValues.BINARY,
@@ -132,6 +132,8 @@ def _segmentation(highdicom: Any, header: Dataset, found: Sequence[DicomFinding]
         omit_empty_frames=False,
         **_identity(header, model, "segmentation", 0),
     )
+    made.PatientOrientation = header.get("PatientOrientation")  # empty where the source does not say
+    return made
 
 
 def _overlay(highdicom: Any, header: Dataset, overlay: Image.Image, model: ModelName) -> Dataset:
@@ -142,7 +144,7 @@ def _overlay(highdicom: Any, header: Dataset, overlay: Image.Image, model: Model
         photometric_interpretation="RGB",
         bits_allocated=8,
         coordinate_system="PATIENT",
-        patient_orientation=header.get("PatientOrientation") or ("L", "F"),
+        patient_orientation=header.get("PatientOrientation") or ("L", "F"),  # a must here, corrected below
         series_instance_uid=identity["series_instance_uid"],
         series_number=identity["series_number"],
         sop_instance_uid=identity["sop_instance_uid"],
@@ -150,6 +152,7 @@ def _overlay(highdicom: Any, header: Dataset, overlay: Image.Image, model: Model
         manufacturer=MAKER,
         series_description=NOTE,
     )
+    made.PatientOrientation = header.get("PatientOrientation")
     made.BodyPartExamined = "CHEST"  # no paired part, so no laterality is wanted
     made.BurnedInAnnotation = "YES"
     made.ImageComments = f"{NOTE}. {model.description}"[:10240]

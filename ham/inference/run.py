@@ -46,9 +46,9 @@ class PredictOptions:
 
     device: str = "cpu"
     workers: int = 1
-    batch_size: int = 8
     point: str = "youden"
     dicom_out: bool = False  # also write DICOM objects of images that are DICOM
+    batch_size: int = 8
 
 
 @dataclass(frozen=True)

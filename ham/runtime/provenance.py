@@ -57,7 +57,13 @@ def module_path(module: str, package: Path = PACKAGE) -> Path:
 
 
 def imports_of(module: str, package: Path = PACKAGE) -> tuple[str, ...]:
-    """The modules of ham that ``module`` imports, wherever in it, in alphabetical order."""
+    """The modules of ham that ``module`` imports, wherever in it, in alphabetical order.
+
+    Of the package itself none: it is the public face, imports what stands above it only when that is asked for, and is
+    imported by whoever imports anything of ham.
+    """
+    if module == PACKAGE.name:
+        return ()
     found: set[str] = set()
     for node in ast.walk(_tree(module_path(module, package))):
         if isinstance(node, ast.Import):
