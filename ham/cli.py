@@ -112,6 +112,35 @@ def watch(results: Annotated[Path, typer.Argument(help="where results are")] = P
     overview.watch(results)
 
 
+@app.command()
+def evaluate(
+    maps: Annotated[
+        list[Path], typer.Option(help="folder of maps with a maps.yaml (docs/benchmark.md); may be repeated")
+    ],
+    dataset: Annotated[Path, typer.Option(help="data set that the maps are of, such as datasets/NIH")],
+    out: Annotated[Path, typer.Option(help="folder to write tables and leaderboard.html into")],
+    truth: Annotated[
+        list[str] | None,
+        typer.Option(help="nih-boxes, chestx-det, rsna, google-four, google-all, or FILE.yaml; may be repeated"),
+    ] = None,
+    truth_files: Annotated[Path | None, typer.Option(help="folder of the files that truths name")] = None,
+    probabilities: Annotated[Path | None, typer.Option(help="CSV: image, a column a finding")] = None,
+    cut: Annotated[str, typer.Option(help="published, held-out or oracle (not a result)")] = "published",
+    images: Annotated[
+        str | None, typer.Option(help="list of the data set; Main/test_list by default, or all where it has none")
+    ] = None,
+    size: Annotated[int, typer.Option(min=16, max=2048, help="side of the square that is scored, in pixels")] = 512,
+) -> None:
+    """Score maps of any method against the boxes and labels of any expert, beside maps that never look at the image."""
+    from ham.reporting.leaderboard import evaluate_and_show
+    from ham.scoring.benchmark import Request, choose_cut, find_truth
+
+    found = tuple(find_truth(name) for name in truth or ["nih-boxes"])
+    request = Request(dataset, tuple(maps), found, truth_files, probabilities, choose_cut(cut), images, size)
+    evaluate_and_show(request, out)
+    typer.echo(f"{out / 'leaderboard.html'}: written")
+
+
 def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Configuration, Description]:
     from ham import dataset_fit, precedence
 

@@ -103,8 +103,9 @@ class MapsDescription(Settings):
         """DataError where a finding is none of ``known``, those of the data set and the truths."""
         unknown = [name for name in self.ours.values() if name and name not in set(known)]
         if unknown:
+            there = list_some(sorted(set(known)), 40)
             raise DataError(
-                f"{folder / DESCRIPTION}: {list_some(unknown)} is no finding here ({list_some(sorted(set(known)), 40)}): "
+                f"{folder / DESCRIPTION}: {list_some(unknown)} is no finding here ({there}): "
                 "say under names: what it is called, or null to leave it out."
             )
 

@@ -140,7 +140,7 @@ def _read_region(where: str, entry: Mapping[str, Any]) -> Region:
             raise DataError(f"{where} has no segmentation and no bbox of four numbers: {REMEDY}.")
         return Region(score, Box.from_xywh(entry["bbox"]), None)
     size = mask.get("size") if isinstance(mask, dict) else None
-    sides = isinstance(size, list) and len(size) == 2 and all(type(side) is int and 0 < side for side in size)
+    sides = isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)
     if not (isinstance(mask, dict) and isinstance(size, list) and sides and isinstance(mask.get("counts"), str)):
         raise DataError(f"{where} has a segmentation that is no compressed run lengths with its size: {REMEDY}.")
     if max(size) > 2 * LARGEST:

@@ -49,7 +49,9 @@ class BoxTable(Settings):
     only: str | None = Field(None, description="the finding that all boxes are of")
     xywh: Four | None = None
     corners: Four | None = None
-    grid: int | None = Field(None, ge=1, description="side of the square that boxes are in; null: the original's pixels")
+    grid: int | None = Field(
+        None, ge=1, description="side of the square that boxes are in; null: the original's pixels"
+    )
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -84,7 +86,7 @@ class TruthDescription(Settings):
     licence: str = Field(min_length=1)
     note: str = ""
     own: bool = Field(False, description="the data set's own boxes")
-    findings: dict[Name, Name | tuple[Name, ...] | None] = {}
+    findings: dict[Name, Name | tuple[Name, ...] | None] = Field({}, description="theirs to ours")
     images: ImageNames | None = None
     boxes: BoxTable | None = None
     labels: LabelTable | None = None
@@ -148,7 +150,7 @@ def read_truth(path: Path, dataset: Dataset, files: Path | None = None) -> Outsi
     description = TruthDescription.read(path)
     if description.own:
         own = {finding: (finding,) for finding in dataset.boxed_findings}
-        known = {i: {f: 1 for f in boxed} for i, boxed in dataset.boxes.items()}
+        known = {i: dict.fromkeys(boxed, 1) for i, boxed in dataset.boxes.items()}
         return OutsideTruth(description.name, own, dict(dataset.boxes), known)
     return _Reading(path, description, dataset, files).read()
 
@@ -177,8 +179,8 @@ class _Reading:
             inside, _ = place_in_image(where, "the box", self._scaled(box, image), self.dataset.size(image), REMEDY)
             of_image.setdefault(name, []).append(inside)
         for image, drawn in boxes.items():
-            silent = {name: 0 for name in shown.values()} if self.description.absent == "absent" else {}
-            labels[image] = silent | {name: 1 for name in drawn}
+            silent = dict.fromkeys(shown.values(), 0) if self.description.absent == "absent" else {}
+            labels[image] = silent | dict.fromkeys(drawn, 1)
         for image, name, value in self._labels(shown):
             labels.setdefault(image, {})[name] = value
         ours = {
@@ -286,7 +288,12 @@ def _read_json_boxes(path: Path) -> Iterator[tuple[str, str, str | None, Box | N
         yield where, image, None, None
         for finding, box in zip(findings, boxes, strict=True):
             fields = [str(value) for value in box] if isinstance(box, list) else []
-            yield where, image, str(finding), _with_area(where, Box.from_corners(four_numbers(where, fields, "x, y, x, y")))
+            yield (
+                where,
+                image,
+                str(finding),
+                _with_area(where, Box.from_corners(four_numbers(where, fields, "x, y, x, y"))),
+            )
 
 
 def _with_area(where: str, box: Box) -> Box:
