@@ -60,10 +60,6 @@ class MapReader:
                 "prediction of this split again, or write the missing maps."
             )
 
-    def has(self, image: str, finding: str) -> bool:
-        """Whether the file has this map."""
-        return pair_key(image, finding) in self._file
-
     def read(self, image: str, finding: str) -> np.ndarray:
         """The map float32 [h, w]; DataError where there is none, or none that can be read."""
         key = pair_key(image, finding)

@@ -119,7 +119,8 @@ def evaluate(request: Request, output: Path) -> None:
         for contender in contenders:
             method = open_method(contender.folder, contender.description, truth.findings, request.size, dataset)
             left_out = [image for image in scored.truth.images if contender.knew(image)]
-            counted = scored.score(method, contender, rows, tables)
+            with method:
+                counted = scored.score(method, contender, rows, tables)
             about.append(counted | {"left_out_trained_on": len(left_out)})
         for floor in make_floors(scored.truth.pairs, request.size) if scored.truth.pairs else ():
             about.append(scored.score(floor, None, rows, tables) | {"left_out_trained_on": 0})
@@ -183,7 +184,7 @@ class _Scored:
             measured.measure(row, method.scaled(pair), pair.mask(self.request.size), list(self._on_square(pair)))
         if len(pairs) and measured.missing.all():
             raise DataError(
-                f"{contender.folder if contender else method.name}: none of the {len(pairs)} maps for {self.truth.name} "
+                f"{contender.folder if contender else method.name}: none of {len(pairs)} maps for {self.truth.name} "
                 f"is there, {pairs[0].image}/{pairs[0].finding} for one: see how files are named in docs/benchmark.md."
             )
         if pairs:

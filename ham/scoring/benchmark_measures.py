@@ -78,7 +78,11 @@ def best_box_ious(reached: np.ndarray, cuts: int, boxes: Sequence[Box]) -> np.nd
     there is no region. ``reached`` [S, S]: how many cuts a pixel reaches."""
     out = np.zeros(cuts)
     true = np.array([[box.x0, box.y0, box.x1, box.y1] for box in boxes])
+    reached = reached.astype(np.uint8)
     for cut in range(cuts):
+        if cut and not (reached == cut).any():  # the same region as before
+            out[cut] = out[cut - 1]
+            continue
         parts = ndimage.find_objects(ndimage.label(reached > cut, EIGHT)[0])
         if parts and len(true):
             hulls = np.array([[x.start, y.start, x.stop, y.stop] for y, x in parts], dtype=float)

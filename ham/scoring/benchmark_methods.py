@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -51,6 +51,12 @@ class OutsideMethod:
         self.name = maps.description.method
         self._maps, self._parts, self._size = maps, parts, size
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._maps.__exit__()
+
     def looks_for(self, finding: str) -> bool:
         """Whether it has maps of this finding, or of one that says it."""
         return bool(self._own(finding))
@@ -85,6 +91,12 @@ class OutsideDetector:
     ) -> None:
         self.name = regions.description.method
         self._regions, self._parts, self._size, self._dataset = regions, parts, size, dataset
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
     def looks_for(self, finding: str) -> bool:
         """Whether it looks for this finding, or for one that says it."""

@@ -58,6 +58,32 @@ def read_npz(path: Path, names: Sequence[str], plane: int) -> np.ndarray | None:
         raise _unreadable(path, problem) from None
 
 
+class KeyedArchive:
+    """A .npz of a map [h, w] a key, opened once: the form of :mod:`ham.model.map_file`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._archive = zipfile.ZipFile(path)
+        except DAMAGES as problem:
+            raise _unreadable(path, problem) from None
+        self._members = frozenset(self._archive.namelist())
+
+    def read(self, key: str) -> np.ndarray | None:
+        """The map float32 [h, w] of a key; None where there is none."""
+        if f"{key}.npy" not in self._members:
+            return None
+        try:
+            with self._archive.open(f"{key}.npy") as file:
+                return _read_plane(self._path, file, 0, 1)
+        except DAMAGES as problem:
+            raise _unreadable(self._path, problem) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._archive.close()
+
+
 def read_png(path: Path) -> np.ndarray:
     """A grey .png, of 8 or 16 bits, as float32 [h, w]."""
     from PIL import Image

@@ -14,20 +14,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from ham.datasets.dataset import read_list
+from ham.datasets.dataset import pair_key, read_list
 from ham.datasets.description import explain_unsafe
 from ham.errors import DataError, SettingsError, list_some
-from ham.model.map_file import MapReader, read_maps
 from ham.runtime.yaml_text import read_yaml
-from ham.scoring.outside_arrays import read_npy, read_npz, read_png
+from ham.scoring.outside_arrays import KeyedArchive, read_npy, read_npz, read_png
 from ham.settings import Settings, described, sentence
 
 ENDINGS = (".npy", ".png")
@@ -122,8 +119,7 @@ class OutsideMaps:
         self.folder = folder
         self.description = description
         self._theirs: Mapping[str, str] = {ours: theirs for theirs, ours in description.ours.items() if ours}
-        self._together = (folder / TOGETHER).is_file()
-        self._open = ExitStack()
+        self._archive = KeyedArchive(folder / TOGETHER) if (folder / TOGETHER).is_file() else None
 
     @property
     def findings(self) -> frozenset[str]:
@@ -134,27 +130,22 @@ class OutsideMaps:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
-
-    @cached_property
-    def _archive(self) -> MapReader:
-        return self._open.enter_context(read_maps(self.folder / TOGETHER))
+        if self._archive is not None:
+            self._archive.close()
 
     def read(self, image: str, finding: str) -> np.ndarray | None:
         """The map float32 [h, w] of a finding in an image, None where it is missing; DataError for one that is none."""
         theirs = self._theirs[finding]
-        raw = self._read_together(image, theirs) if self._together else self._find(image, theirs)
+        raw = self._find(image, theirs) if self._archive is None else self._find_key(self._archive, image, theirs)
         if raw is not None and not np.isfinite(raw).all():
             raise DataError(
                 f"{self.folder}: the map of {theirs} in {image} holds nan or numbers beyond float32: write it again."
             )
         return raw
 
-    def _read_together(self, image: str, theirs: str) -> np.ndarray | None:
-        for name in names_of(image):
-            if self._archive.has(name, theirs):
-                return self._archive.read(name, theirs)
-        return None
+    def _find_key(self, archive: KeyedArchive, image: str, theirs: str) -> np.ndarray | None:
+        found = (archive.read(pair_key(name, theirs)) for name in names_of(image))
+        return next((raw for raw in found if raw is not None), None)
 
     def _find(self, image: str, theirs: str) -> np.ndarray | None:
         names, plane = self.description.findings, self.description.findings.index(theirs)

@@ -11,9 +11,9 @@ import pytest
 
 from ham.reporting import tables
 from ham.reporting.cuts import compare_cuts, cuts_beside, read_cuts
-from ham.scoring.chosen_cuts import half_of
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
+from ham.scoring.chosen_cuts import half_of
 
 from .test_tables import pick, set_scores
 
