@@ -123,20 +123,19 @@ def evaluate(
         list[str] | None,
         typer.Option(help="nih-boxes, chestx-det, rsna, google-four, google-all, or FILE.yaml; may be repeated"),
     ] = None,
-    truth_files: Annotated[Path | None, typer.Option(help="folder of the files that truths name")] = None,
     probabilities: Annotated[Path | None, typer.Option(help="CSV: image, a column a finding")] = None,
     cut: Annotated[str, typer.Option(help="published, held-out or oracle (not a result)")] = "published",
-    images: Annotated[
-        str | None, typer.Option(help="list of the data set; Main/test_list by default, or all where it has none")
+    protocol: Annotated[
+        Path | None, typer.Option(help="YAML of what differs: images, size, truth_files, scoring (docs/benchmark.md)")
     ] = None,
-    size: Annotated[int, typer.Option(min=16, max=2048, help="side of the square that is scored, in pixels")] = 512,
 ) -> None:
     """Score maps of any method against the boxes and labels of any expert, beside maps that never look at the image."""
     from ham.reporting.leaderboard import evaluate_and_show
     from ham.scoring.benchmark import Request, choose_cut, find_truth
+    from ham.scoring.benchmark_settings import Protocol
 
     found = tuple(find_truth(name) for name in truth or ["nih-boxes"])
-    request = Request(dataset, tuple(maps), found, truth_files, probabilities, choose_cut(cut), images, size)
+    request = Request(dataset, tuple(maps), found, probabilities, choose_cut(cut), Protocol.read(protocol))
     evaluate_and_show(request, out)
     typer.echo(f"{out / 'leaderboard.html'}: written")
 

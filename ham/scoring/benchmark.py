@@ -27,35 +27,36 @@ from ham.runtime.progress import track
 from ham.scoring.benchmark_measures import Measured
 from ham.scoring.benchmark_methods import Method, make_floors, open_method
 from ham.scoring.benchmark_rows import COLUMNS, About, CutChoice, auc_rows, pair_rows
+from ham.scoring.benchmark_settings import Protocol
 from ham.scoring.intervals import Resampling
 from ham.scoring.outside_maps import MapsDescription, names_of
 from ham.scoring.outside_tables import read_header, read_rows
 from ham.scoring.outside_truths import OutsideTruth, describe_truth, read_truth
-from ham.scoring.settings import ScoringSettings
 from ham.scoring.truth import Pair, Truth
 
 log = logging.getLogger("ham")
 TRUTHS = Path(__file__).resolve().parents[2] / "config/truths"
 TEST_LIST = "Main/test_list"
-SIZE = 512  # side of the square, as published
-DEFAULTS = ScoringSettings()
+DEFAULTS = Protocol()
 Probabilities = Mapping[str, Mapping[str, float]]  # {image: {our finding: probability}}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is compared: folders of maps, descriptions of truths, and how; ``listed`` is a list of the data set, None
-    its official test, or all images where it has none. ``size``: side in pixels of the square that is scored."""
+    """What is compared: folders of maps, descriptions of truths, and how."""
 
     dataset: Path
     maps: tuple[Path, ...]
     truths: tuple[Path, ...]
-    truth_files: Path | None = None
     probabilities: Path | None = None
     cut: CutChoice = "published"
-    listed: str | None = None
-    size: int = SIZE
-    settings: ScoringSettings = DEFAULTS
+    protocol: Protocol = DEFAULTS
+
+    @property
+    def truth_files(self) -> Path:
+        """Where the files of truths lie that do not lie beside their description."""
+        given = self.protocol.truth_files
+        return Path(given) if given else self.dataset.parent / "truths"
 
 
 @dataclass(frozen=True)
@@ -112,17 +113,19 @@ def evaluate(request: Request, output: Path) -> None:
     rows: list[dict[str, Any]] = []
     tables: list[pd.DataFrame] = []
     about: list[dict[str, Any]] = []
-    listed = request.listed or (TEST_LIST if TEST_LIST in dataset.info["lists"] else None)
+    listed = request.protocol.images or (TEST_LIST if TEST_LIST in dataset.info["lists"] else None)
     for truth in truths:
         log.info("%s", describe_truth(truth))
         scored = _Scored.of(truth, dataset, listed, request)
         for contender in contenders:
-            method = open_method(contender.folder, contender.description, truth.findings, request.size, dataset)
+            method = open_method(
+                contender.folder, contender.description, truth.findings, request.protocol.size, dataset
+            )
             left_out = [image for image in scored.truth.images if contender.knew(image)]
             with method:
                 counted = scored.score(method, contender, rows, tables)
             about.append(counted | {"left_out_trained_on": len(left_out)})
-        for floor in make_floors(scored.truth.pairs, request.size) if scored.truth.pairs else ():
+        for floor in make_floors(scored.truth.pairs, request.protocol.size) if scored.truth.pairs else ():
             about.append(scored.score(floor, None, rows, tables) | {"left_out_trained_on": 0})
     _write(output, rows, tables, request, {"dataset": dataset.name, "list": listed, "scored": about})
 
@@ -166,7 +169,7 @@ class _Scored:
             given.name, findings, findings, tuple(images), tuple(map(dataset.patient, images)), labels,
             tuple(given.pairs(dataset, images)),
         )  # fmt: skip
-        resampling = Resampling.of_truth(truth, request.settings.resamples, request.settings.seed)
+        resampling = Resampling.of_truth(truth, request.protocol.scoring.resamples, request.protocol.scoring.seed)
         return cls(truth, given.boxes, given.findings, dataset, request, resampling)
 
     def score(
@@ -181,14 +184,16 @@ class _Scored:
         ]
         measured = Measured.empty(len(pairs), method.cut)
         for row, pair in enumerate(track(pairs, f"{method.name}, {self.truth.name}", len(pairs))):
-            measured.measure(row, method.scaled(pair), pair.mask(self.request.size), list(self._on_square(pair)))
+            measured.measure(
+                row, method.scaled(pair), pair.mask(self.request.protocol.size), list(self._on_square(pair))
+            )
         if len(pairs) and measured.missing.all():
             raise DataError(
                 f"{contender.folder if contender else method.name}: none of {len(pairs)} maps for {self.truth.name} "
                 f"is there, {pairs[0].image}/{pairs[0].finding} for one: see how files are named in docs/benchmark.md."
             )
         if pairs:
-            rows += pair_rows(about, pairs, measured, self.request.cut, self.request.settings, self.resampling)
+            rows += pair_rows(about, pairs, measured, self.request.cut, self.request.protocol.scoring, self.resampling)
             tables.append(_pair_table(about, pairs, measured))
         if contender and contender.probabilities:
             rows += self._auc_rows(about, contender)
@@ -201,7 +206,7 @@ class _Scored:
 
     def _on_square(self, pair: Pair) -> Iterator[Box]:
         width, height = self.dataset.size(pair.image)
-        across, down = self.request.size / width, self.request.size / height
+        across, down = self.request.protocol.size / width, self.request.protocol.size / height
         for box in self.boxes[pair.image][pair.finding]:
             yield Box(box.x0 * across, box.y0 * down, box.x1 * across, box.y1 * down)
 
@@ -225,7 +230,7 @@ class _Scored:
             scores = np.array([score for _, score, _ in known])
             if len(known) and not math.isnan(auc(labels, scores)):
                 found[finding] = labels, scores, [patient for _, _, patient in known]
-        return auc_rows(about, found, self.resampling, self.request.settings.leave_out)
+        return auc_rows(about, found, self.resampling, self.request.protocol.scoring.leave_out)
 
 
 def _probability(contender: Contender, image: str, finding: str) -> float | None:
@@ -286,5 +291,5 @@ def _write(
     ):
         with written(output / f"{name}.csv") as path:
             table.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
-    protocol = {"cut": request.cut, "size": request.size, **request.settings.plain()}
+    protocol = {"cut": request.cut, "size": request.protocol.size, **request.protocol.scoring.plain()}
     write_json(output / "benchmark.json", about | {"protocol": protocol})

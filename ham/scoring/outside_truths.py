@@ -32,7 +32,7 @@ REMEDY = "get the file again"
 
 
 class TruthFile(Settings):
-    """A file of a truth: beside the description, or below the folder that ``--truth-files`` names."""
+    """A file of a truth: beside the description, or below the folder of such files."""
 
     file: str = Field(min_length=1)
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$")
@@ -202,7 +202,7 @@ class _Reading:
                 return path
         source = f" from {file.address}" if file.address else ""
         places = " or ".join(str(folder) for folder in self.folders)
-        raise DataError(f"{file.file} is not in {places}: get it{source}, and name its folder with --truth-files.")
+        raise DataError(f"{file.file} is not in {places}: get it{source}, and put it there.")
 
     def _read_names(self) -> dict[str, str] | None:
         names = self.description.images

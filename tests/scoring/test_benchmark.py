@@ -20,6 +20,7 @@ from ham.errors import DataError, SettingsError
 from ham.model.maps import RegionRule, predicted_regions
 from ham.scoring.benchmark import Request, choose_cut, evaluate, find_truth
 from ham.scoring.benchmark_measures import BINS, Measured, pixel_average_precision
+from ham.scoring.benchmark_settings import Protocol
 
 LIST = "bbox/fold1/test"
 OUTSIDER = """
@@ -136,8 +137,9 @@ def ours(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return split
 
 
-def request(phantom: Path, *maps: Path, **options: object) -> Request:
-    given = {"truths": (find_truth("nih-boxes"),), "listed": LIST, "size": SETTINGS.image_size, "settings": EVERY}
+def request(phantom: Path, *maps: Path, images: str | None = LIST, **options: object) -> Request:
+    protocol = Protocol(images=images, size=SETTINGS.image_size, scoring=EVERY)
+    given = {"truths": (find_truth("nih-boxes"),), "protocol": protocol}
     return Request(phantom, tuple(maps), **(given | options))  # type: ignore[arg-type]
 
 
@@ -212,7 +214,7 @@ def test_an_outsiders_maps_are_scored_and_what_is_missing_is_named(phantom: Path
     folder = outsider(phantom, tmp_path / "maps", boxed[1:])
     with (folder / "maps.yaml").open("a") as file:
         file.write(f"trained_on: [{boxed[1]}]\n")
-    evaluate(request(phantom, folder, listed=None, cut="held-out"), tmp_path / "out")
+    evaluate(request(phantom, folder, images=None, cut="held-out"), tmp_path / "out")
     about = json.loads((tmp_path / "out/benchmark.json").read_text())
     (own,) = [entry for entry in about["scored"] if not entry["floor"]]
     missing = pd.read_csv(tmp_path / "out/missing.csv")
@@ -267,7 +269,7 @@ def test_labels_of_a_truth_give_the_auc_of_the_strongest_of_its_findings(phantom
     table = pd.DataFrame(scores, columns=["Mass", "Effusion"], index=pd.Index(images, name="image"))
     table.to_csv(tmp_path / "scores.csv")
     truths = (tmp_path / "truth.yaml",)
-    asked = request(phantom, folder, truths=truths, listed=None, probabilities=tmp_path / "scores.csv")
+    asked = request(phantom, folder, truths=truths, images=None, probabilities=tmp_path / "scores.csv")
     evaluate(asked, tmp_path / "out")
     rows = pd.read_csv(tmp_path / "out/benchmark.csv").set_index(["metric", "finding"])
     assert rows.loc[("auc", "Lesion"), "value"] == pytest.approx(roc_auc_score(labels, scores.max(axis=1)))
@@ -318,7 +320,8 @@ def test_the_command_writes_tables_and_a_page(phantom: Path, ours: Path, tmp_pat
         "--dataset",
         phantom,
     ]
-    options = ["--images", LIST, "--size", "64", "--out", tmp_path / "out"]
+    (tmp_path / "protocol.yaml").write_text(f"images: {LIST}\nsize: 64\n")
+    options = ["--protocol", tmp_path / "protocol.yaml", "--out", tmp_path / "out"]
     done = subprocess.run([*map(str, [*command, *options])], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
@@ -327,3 +330,6 @@ def test_the_command_writes_tables_and_a_page(phantom: Path, ours: Path, tmp_pat
     done = subprocess.run([*map(str, [*command, *options, "--truth", "x"])], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("ham: x is no truth")
+    (tmp_path / "protocol.yaml").write_text("sise: 64\n")
+    done = subprocess.run([*map(str, [*command, *options])], capture_output=True, text=True)
+    assert "do you mean size?" in done.stderr
