@@ -54,6 +54,8 @@ def render(table: pd.DataFrame, about: dict[str, Any]) -> str:
     columns: list[Column] = [(f"T(IoU) {level:g}", "t_iou", level, "mean") for level in LEVELS]
     if left_out and (table["finding"] == f"{WITHOUT}{left_out}").any():
         columns.append((f"T(IoU) 0.3 without {left_out}", "t_iou", 0.3, f"{WITHOUT}{left_out}"))
+    columns.append(("above location prior, T(IoU) 0.3", "t_iou_above_prior", 0.3, "mean"))
+    columns.append(("COCO AP 0.5", "coco_ap", 0.5, "mean"))
     columns += [(head, metric, None, "mean") for head, metric in WITHOUT_LEVEL.items()]
     truths = []
     for name in dict.fromkeys(entry["truth"] for entry in about["scored"]):

@@ -12,21 +12,23 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
-from ham.boxes import Box
+from ham.boxes import Box, resized_mask
 from ham.datasets.dataset import Dataset
 from ham.errors import DataError, SettingsError, list_some
 from ham.model.metrics import auc
 from ham.runtime.files import write_json, written
 from ham.runtime.progress import track
+from ham.scoring.benchmark_detections import Detection, average_precisions
 from ham.scoring.benchmark_measures import Measured
-from ham.scoring.benchmark_methods import Method, make_floors, open_method
-from ham.scoring.benchmark_rows import COLUMNS, About, CutChoice, auc_rows, pair_rows
+from ham.scoring.benchmark_methods import PRIOR, Method, OutsideDetector, OutsideMethod, make_floors, open_method
+from ham.scoring.benchmark_rows import COLUMNS, About, Compared, CutChoice, ap_rows, auc_rows, pair_rows
 from ham.scoring.benchmark_settings import Protocol
 from ham.scoring.intervals import Resampling
 from ham.scoring.outside_maps import MapsDescription, names_of
@@ -110,24 +112,20 @@ def evaluate(request: Request, output: Path) -> None:
     truths = [read_truth(path, dataset, request.truth_files) for path in request.truths]
     contenders = [Contender.read(folder, request.probabilities) for folder in request.maps]
     _check(request, contenders, truths, dataset)
-    rows: list[dict[str, Any]] = []
-    tables: list[pd.DataFrame] = []
-    about: list[dict[str, Any]] = []
+    found = _Found([], [], [])
     listed = request.protocol.images or (TEST_LIST if TEST_LIST in dataset.info["lists"] else None)
+    size = request.protocol.size
     for truth in truths:
         log.info("%s", describe_truth(truth))
         scored = _Scored.of(truth, dataset, listed, request)
+        below = _Found([], [], [])
+        for floor in make_floors(scored.truth.pairs, size) if scored.truth.pairs else ():
+            scored.score(floor, None, below)
         for contender in contenders:
-            method = open_method(
-                contender.folder, contender.description, truth.findings, request.protocol.size, dataset
-            )
-            left_out = [image for image in scored.truth.images if contender.knew(image)]
-            with method:
-                counted = scored.score(method, contender, rows, tables)
-            about.append(counted | {"left_out_trained_on": len(left_out)})
-        for floor in make_floors(scored.truth.pairs, request.protocol.size) if scored.truth.pairs else ():
-            about.append(scored.score(floor, None, rows, tables) | {"left_out_trained_on": 0})
-    _write(output, rows, tables, request, {"dataset": dataset.name, "list": listed, "scored": about})
+            with open_method(contender.folder, contender.description, truth.findings, size, dataset) as method:
+                scored.score(method, contender, found)
+        found.add(below)
+    _write(output, found, request, {"dataset": dataset.name, "list": listed})
 
 
 def _check(request: Request, contenders: Sequence[Contender], truths: Sequence[OutsideTruth], dataset: Dataset) -> None:
@@ -144,9 +142,24 @@ def _check(request: Request, contenders: Sequence[Contender], truths: Sequence[O
         raise DataError("--probabilities is of one method: name each one's as probabilities: in its maps.yaml.")
 
 
+class _Found(NamedTuple):
+    """Rows of benchmark.csv, tables of pairs, and what was counted, a method and truth each."""
+
+    rows: list[dict[str, Any]]
+    tables: list[pd.DataFrame]
+    counts: list[dict[str, Any]]
+
+    def add(self, other: _Found) -> None:
+        """Add what was found of others."""
+        self.rows.extend(other.rows)
+        self.tables.extend(other.tables)
+        self.counts.extend(other.counts)
+
+
 @dataclass(frozen=True)
 class _Scored:
-    """A truth as scoring takes it, on the images that are scored."""
+    """A truth as scoring takes it, on the images that are scored; ``prior`` is filled by the location prior: IoU by
+    image and finding."""
 
     truth: Truth
     boxes: Mapping[str, Mapping[str, Sequence[Box]]]
@@ -154,6 +167,7 @@ class _Scored:
     dataset: Dataset
     request: Request
     resampling: Resampling
+    prior: dict[tuple[str, str], float]
 
     @classmethod
     def of(cls, given: OutsideTruth, dataset: Dataset, listed: str | None, request: Request) -> _Scored:
@@ -170,39 +184,46 @@ class _Scored:
             tuple(given.pairs(dataset, images)),
         )  # fmt: skip
         resampling = Resampling.of_truth(truth, request.protocol.scoring.resamples, request.protocol.scoring.seed)
-        return cls(truth, given.boxes, given.findings, dataset, request, resampling)
+        return cls(truth, given.boxes, given.findings, dataset, request, resampling, {})
 
-    def score(
-        self, method: Method, contender: Contender | None, rows: list[dict[str, Any]], tables: list[pd.DataFrame]
-    ) -> dict[str, Any]:
-        """Add the rows and the pairs of a method; returns what was counted."""
+    def score(self, method: Method, contender: Contender | None, found: _Found) -> None:
+        """Add rows, pairs and counts of a method to what was ``found``."""
         about = About(method.name, self.truth.name)
         pairs = [
             pair
             for pair in self.truth.pairs
             if method.looks_for(pair.finding) and not (contender and contender.knew(pair.image))
         ]
-        measured = Measured.empty(len(pairs), method.cut)
+        measured, size = Measured.empty(len(pairs), method.cut, method.rule), self.request.protocol.size
         for row, pair in enumerate(track(pairs, f"{method.name}, {self.truth.name}", len(pairs))):
-            measured.measure(
-                row, method.scaled(pair), pair.mask(self.request.protocol.size), list(self._on_square(pair))
-            )
-        if len(pairs) and measured.missing.all():
+            measured.measure(row, method.scaled(pair), pair.mask(size), list(self._on_square(pair)))
+        absent = int(measured.missing.sum())
+        if pairs and absent == len(pairs):
             raise DataError(
                 f"{contender.folder if contender else method.name}: none of {len(pairs)} maps for {self.truth.name} "
                 f"is there, {pairs[0].image}/{pairs[0].finding} for one: see how files are named in docs/benchmark.md."
             )
-        if pairs:
-            rows += pair_rows(about, pairs, measured, self.request.cut, self.request.protocol.scoring, self.resampling)
-            tables.append(_pair_table(about, pairs, measured))
-        if contender and contender.probabilities:
-            rows += self._auc_rows(about, contender)
-        absent = int(measured.missing.sum())
         if absent:
             log.warning("%s, %s: %d of %d maps are missing (missing.csv)", *about, absent, len(pairs))
-        findings = [name for name in self.parts if method.looks_for(name)]
-        counts = {"images": len({pair.image for pair in pairs}), "pairs": len(pairs), "missing": absent}
-        return {"method": method.name, "truth": self.truth.name, "floor": method.floor, "findings": findings} | counts
+        if method.name == PRIOR:
+            own = zip(pairs, measured.iou[:, measured.published], strict=True)
+            self.prior.update({(pair.image, pair.finding): iou for pair, iou in own})
+        if pairs:
+            protocol = self.request.protocol.scoring
+            prior = None if method.floor else np.array([self.prior[pair.image, pair.finding] for pair in pairs])
+            compared = Compared(pairs, measured, prior)
+            found.rows.extend(pair_rows(about, compared, self.request.cut, protocol, self.resampling))
+            found.tables.append(_pair_table(about, pairs, measured))
+        if contender and contender.probabilities:
+            found.rows.extend(self._auc_rows(about, contender))
+        if pairs and contender and isinstance(method, OutsideMethod | OutsideDetector):
+            found.rows.extend(self._ap_rows(about, contender, method))
+        found.counts.append(
+            about._asdict()
+            | {"floor": method.floor, "findings": list(dict.fromkeys(pair.finding for pair in pairs))}
+            | {"images": len({pair.image for pair in pairs}), "pairs": len(pairs), "missing": absent}
+            | {"left_out_trained_on": sum(map(contender.knew, self.truth.images)) if contender else 0}
+        )
 
     def _on_square(self, pair: Pair) -> Iterator[Box]:
         width, height = self.dataset.size(pair.image)
@@ -210,21 +231,43 @@ class _Scored:
         for box in self.boxes[pair.image][pair.finding]:
             yield Box(box.x0 * across, box.y0 * down, box.x1 * across, box.y1 * down)
 
+    def _ap_rows(
+        self, about: About, contender: Contender, method: OutsideMethod | OutsideDetector
+    ) -> list[dict[str, Any]]:
+        """COCO's AP over all images of the truth, of a detector or of maps whose probabilities are given."""
+        if not (contender.probabilities or isinstance(method, OutsideDetector)):
+            return []
+        images = [image for image in self.truth.images if not contender.knew(image)]
+        findings = [finding for finding in self.parts if method.looks_for(finding)]
+        detections = []
+        for image in track(images, f"{about.method}, {about.truth}: detections", len(images)):
+            for finding in findings:
+                pair = Pair(image, finding, self.dataset.patient(image), 0, partial(resized_mask, [], 1, 1))
+                found = method.detections(pair, self._probability(contender, image, finding))
+                detections += [Detection(image, finding, box, score) for box, score in found]
+        inside = frozenset(images)
+        own = [pair for pair in self.truth.pairs if pair.image in inside and pair.finding in findings]
+        truth = {(pair.image, pair.finding): list(self._on_square(pair)) for pair in own}
+        counts = Counter(finding for (_, finding), boxes in truth.items() for _ in boxes)
+        found_ap = average_precisions(images, findings, truth, detections)
+        return ap_rows(about, found_ap, counts, method.rule, self.request.protocol.scoring.leave_out)
+
+    def _probability(self, contender: Contender, image: str, finding: str) -> float | None:
+        """The highest probability of a finding of the truth, or of ours that say it; None where none is given."""
+        names = [finding, *self.parts[finding]]
+        given = [p for name in names if (p := _probability(contender, image, name)) is not None]
+        return max(given, default=None)
+
     def _auc_rows(self, about: About, contender: Contender) -> list[dict[str, Any]]:
         """AUC of every finding whose labels the truth knows, both present and absent, by the given probabilities."""
         found: dict[str, tuple[np.ndarray, np.ndarray, list[str]]] = {}
         rows = [n for n, image in enumerate(self.truth.images) if not contender.knew(image)]
         for column, finding in enumerate(self.truth.findings):
-            names = [finding, *self.parts[finding]]
             known = [
-                (self.truth.labels[n, column], max(given), self.truth.patients[n])
+                (self.truth.labels[n, column], score, self.truth.patients[n])
                 for n in rows
                 if not math.isnan(self.truth.labels[n, column])
-                and (
-                    given := [
-                        p for name in names if (p := _probability(contender, self.truth.images[n], name)) is not None
-                    ]
-                )
+                and (score := self._probability(contender, self.truth.images[n], finding)) is not None
             ]
             labels = np.array([label for label, _, _ in known])
             scores = np.array([score for _, score, _ in known])
@@ -276,20 +319,18 @@ def _pair_table(about: About, pairs: Sequence[Pair], measured: Measured) -> pd.D
     )  # fmt: skip
 
 
-def _write(
-    output: Path, rows: list[dict[str, Any]], tables: list[pd.DataFrame], request: Request, about: dict[str, Any]
-) -> None:
-    if not rows:
+def _write(output: Path, found: _Found, request: Request, about: dict[str, Any]) -> None:
+    if not found.rows:
         raise DataError(
             "nothing was scored: the truths have no boxes, and no probabilities were given for their labels."
         )
-    pairs = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["missing"])
+    pairs = pd.concat(found.tables, ignore_index=True) if found.tables else pd.DataFrame(columns=["missing"])
     for name, table in (
-        ("benchmark", pd.DataFrame(rows, columns=list(COLUMNS))),
+        ("benchmark", pd.DataFrame(found.rows, columns=list(COLUMNS))),
         ("pairs", pairs),
         ("missing", pairs[pairs["missing"] == 1].drop(columns="missing")),
     ):
         with written(output / f"{name}.csv") as path:
             table.to_csv(path, index=False, float_format="%.10g", lineterminator="\n")
     protocol = {"cut": request.cut, "size": request.protocol.size, **request.protocol.scoring.plain()}
-    write_json(output / "benchmark.json", about | {"protocol": protocol})
+    write_json(output / "benchmark.json", about | {"protocol": protocol, "scored": found.counts})

@@ -37,16 +37,17 @@ class Measured:
     pointing: np.ndarray
     pixels: np.ndarray
     missing: np.ndarray
+    rule: str = "published"  # what the published cut is called
 
     @classmethod
-    def empty(cls, pairs: int, published: float) -> Measured:
+    def empty(cls, pairs: int, published: float, rule: str = "published") -> Measured:
         """For ``pairs`` that are all missing so far."""
         cuts = np.array(sorted({*CUTS, published}))
         of_cuts = (pairs, len(cuts))
         return cls(
             cuts, int(np.searchsorted(cuts, published)), np.zeros(of_cuts), np.zeros(of_cuts), np.zeros(of_cuts),
             np.zeros(of_cuts, dtype=np.int64), np.zeros(pairs), np.zeros((pairs, 2, BINS), dtype=np.int32),
-            np.ones(pairs, dtype=bool),
+            np.ones(pairs, dtype=bool), rule,
         )  # fmt: skip
 
     def measure(self, row: int, scaled: np.ndarray | None, mask: np.ndarray, boxes: Sequence[Box]) -> None:

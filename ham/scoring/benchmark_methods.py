@@ -14,15 +14,18 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from ham.boxes import Box
 from ham.datasets.dataset import Dataset
 from ham.model.maps import RegionRule, normalised_maps
 from ham.scoring import floors
+from ham.scoring.benchmark_detections import hull
 from ham.scoring.outside_maps import MapsDescription, OutsideMaps, names_of
 from ham.scoring.outside_regions import OutsideRegions
 from ham.scoring.truth import Pair, masks_of
 
 ANY_SCORE = 1e-6  # of the highest score of an image: every box that is given
 HALF = 0.5
+PRIOR = "location prior"
 RULE = RegionRule(0)
 PUBLISHED = RULE.threshold + math.log(RULE.certainty / (1 - RULE.certainty)) / RULE.slope  # cut of a map of 0 to 1
 
@@ -32,7 +35,8 @@ class Method(Protocol):
 
     name: str
     floor: bool  # whether it never looks at the image
-    cut: float  # of its maps, as published
+    cut: float  # of its maps, where it has not been chosen on boxes
+    rule: str  # what that cut is called
 
     def scaled(self, pair: Pair) -> np.ndarray | None:
         """The map of a pair in [0, 1], float32 [S, S]; None where it is missing."""
@@ -44,7 +48,7 @@ class Method(Protocol):
 class OutsideMethod:
     """Anyone's maps; ``parts`` are the truth's findings and ours that say them."""
 
-    floor = False
+    floor, rule = False, "published"
     cut = PUBLISHED
 
     def __init__(self, maps: OutsideMaps, parts: Mapping[str, Sequence[str]], size: int) -> None:
@@ -79,11 +83,17 @@ class OutsideMethod:
         scaled: np.ndarray = normalised_maps(highest, self._size)[0].numpy()
         return scaled
 
+    def detections(self, pair: Pair, probability: float | None) -> list[tuple[Box, float]]:
+        """The box around the region as published, in pixels of the square, with the finding's probability."""
+        scaled = None if probability is None else self.scaled(pair)
+        box = None if scaled is None else hull(scaled >= np.float32(self.cut))
+        return [] if box is None or probability is None else [(box, probability)]
+
 
 class OutsideDetector:
     """Anyone's boxes or regions, as shares of the highest score in their image; all that are given are predicted."""
 
-    floor = False
+    floor, rule = False, "every box"
     cut = ANY_SCORE
 
     def __init__(
@@ -116,11 +126,21 @@ class OutsideDetector:
         painted: np.ndarray = np.max(own, axis=0)
         return painted / max(float(painted.max()), np.finfo(np.float32).tiny)
 
+    def detections(self, pair: Pair, probability: float | None) -> list[tuple[Box, float]]:
+        """The boxes that are given, in pixels of the square, with their scores; ``probability`` plays no part."""
+        width, height = self._dataset.size(pair.image)
+        across, down = self._size / width, self._size / height
+        return [
+            (Box(box.x0 * across, box.y0 * down, box.x1 * across, box.y1 * down), score)
+            for name in self._own(pair.finding)
+            for box, score in self._regions.boxes(pair.image, name)
+        ]
+
 
 class LocationPrior:
     """Where a finding's boxes lie in all other patients of the truth, cut where that does best on them."""
 
-    name, floor, cut = "location prior", True, HALF
+    name, floor, cut, rule = PRIOR, True, HALF, "best on other patients' boxes"
 
     def __init__(self, pairs: Sequence[Pair], size: int) -> None:
         self._size = size
@@ -159,7 +179,7 @@ class _Floor:
 class RandomMap(_Floor):
     """Smooth noise, the same for a pair whenever it is scored, read as published maps are."""
 
-    name, cut = "random map", PUBLISHED
+    name, cut, rule = "random map", PUBLISHED, "published"
 
     def scaled(self, pair: Pair) -> np.ndarray:
         """As :func:`ham.scoring.floors.random_map`."""
@@ -171,7 +191,7 @@ class RandomMap(_Floor):
 class WholeImage(_Floor):
     """Every pixel is predicted."""
 
-    name, cut = "whole image", HALF
+    name, cut, rule = "whole image", HALF, "everything"
 
     def scaled(self, pair: Pair) -> np.ndarray:
         """1 everywhere."""
@@ -181,7 +201,7 @@ class WholeImage(_Floor):
 class ImageCentre(_Floor):
     """A map that falls evenly from the middle of the image to its corners."""
 
-    name, cut = "image centre", HALF
+    name, cut, rule = "image centre", HALF, "half"
 
     def scaled(self, pair: Pair) -> np.ndarray:
         """1 in the middle, 0 in the corners."""

@@ -34,6 +34,14 @@ class About(NamedTuple):
     truth: str
 
 
+class Compared(NamedTuple):
+    """Pairs, what was measured of them, and the IoU [P] that the location prior reaches on the same pairs."""
+
+    pairs: Sequence[Pair]
+    measured: Measured
+    prior: np.ndarray | None
+
+
 class _Places(NamedTuple):
     """Pairs by finding, and what their patients weigh."""
 
@@ -65,8 +73,7 @@ class _Places(NamedTuple):
 
 def pair_rows(
     about: About,
-    pairs: Sequence[Pair],
-    measured: Measured,
+    compared: Compared,
     choice: CutChoice,
     settings: ScoringSettings,
     resampling: Resampling,
@@ -76,6 +83,7 @@ def pair_rows(
     T(IoU) and boxes at the cut of ``choice``; T(IoR) at the published one, because a cut chosen for it would be the
     highest; the pointing game and PxAP need none.
     """
+    pairs, measured, prior = compared
     findings, patients = (np.array([getattr(pair, name) for pair in pairs]) for name in ("finding", "patient"))
     places = _Places(findings, patients, resampling)
     halves = np.array([half_of(patient) == 0 for patient in patients])
@@ -95,7 +103,10 @@ def pair_rows(
 
     for level in settings.t_iou:
         values, cut = cut_at(measured.iou, level)
-        add("t_iou", level, cut, places.shares(values >= level))
+        hits = (values >= level).astype(float)
+        add("t_iou", level, cut, places.shares(hits))
+        if prior is not None:
+            add("t_iou_above_prior", level, cut, places.shares(hits - (prior >= level)))
     for level in settings.t_ior:
         values = measured.ior[:, measured.published]
         add("t_ior", level, _name(measured, "published", measured.published), places.shares(values >= level))
@@ -105,6 +116,21 @@ def pair_rows(
     add("max_box_acc_v2", None, "; ".join(dict.fromkeys(cut for _, cut in boxed)), places.shares(hits))
     add("pxap", None, "none", places.pixel_ap(measured.pixels))
     add("missing", None, "none", places.shares(measured.missing))
+    return rows
+
+
+def ap_rows(
+    about: About,
+    found: Mapping[float | None, Mapping[str, float]],
+    boxes: Mapping[str, int],
+    rule: str,
+    leave_out: str | None,
+) -> list[Row]:
+    """COCO's AP of each finding by its threshold, of ``boxes`` of each; without intervals."""
+    rows: list[Row] = []
+    for level, values in found.items():
+        numbers = {name: (value, np.full(1, np.nan), boxes[name]) for name, value in values.items()}
+        rows += _with_means(about, "coco_ap", level, rule, numbers, leave_out) if numbers else []
     return rows
 
 
@@ -147,4 +173,5 @@ def _with_means(
 
 def _name(measured: Measured, how: str, *cuts: int) -> str:
     """``held-out 0.4/0.45``."""
+    how = measured.rule if how == "published" else how
     return f"{how} {'/'.join(f'{measured.cuts[cut]:.3g}' for cut in cuts)}"

@@ -73,6 +73,11 @@ class OutsideRegions:
                 out[covered] = np.maximum(out[covered], np.float32(region.score))
         return out
 
+    def boxes(self, image: str, finding: str) -> list[tuple[Box, float]]:
+        """Boxes in pixels of the original and their scores; of a region the box around it."""
+        found = [region for name in names_of(image) for region in self._found.get((name, finding), ())]
+        return [(region.box or Box.from_xywh(run_lengths.toBbox(region.rle)), region.score) for region in found]
+
 
 def _mask(region: Region, image: str, size: tuple[int, int], side: int) -> np.ndarray:
     width, height = size

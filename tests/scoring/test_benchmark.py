@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,17 +11,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 from scipy import ndimage
 from scored_split import EVERY, SETTINGS, score_split
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ham.boxes import Box
+from ham.boxes import Box, resized_mask
 from ham.datasets.dataset import Dataset
 from ham.errors import DataError, SettingsError
+from ham.model.map_file import write_maps
 from ham.model.maps import RegionRule, predicted_regions
 from ham.scoring.benchmark import Request, choose_cut, evaluate, find_truth
+from ham.scoring.benchmark_detections import Detection, average_precisions
 from ham.scoring.benchmark_measures import BINS, Measured, pixel_average_precision
 from ham.scoring.benchmark_settings import Protocol
+from ham.scoring.exchange import write_exchange
 
 LIST = "bbox/fold1/test"
 OUTSIDER = """
@@ -99,7 +105,7 @@ def independent_max_box_acc_v2(maps: list[np.ndarray], boxes: list[Box], cuts: n
 
 def test_max_box_acc_v2_and_pxap_agree_with_others(tmp_path: Path, phantom: Path) -> None:
     """On forty maps of hills beside boxes of hills, through the same rows that the command writes."""
-    from ham.scoring.benchmark_rows import About, pair_rows
+    from ham.scoring.benchmark_rows import About, Compared, pair_rows
     from ham.scoring.intervals import Resampling
     from ham.scoring.truth import Pair
 
@@ -118,7 +124,7 @@ def test_max_box_acc_v2_and_pxap_agree_with_others(tmp_path: Path, phantom: Path
         truths.append(mask)
         pairs.append(Pair(f"i{number}", "Mass", f"p{number}", 1, lambda side, mask=mask: mask))
     resampling = Resampling.of_strata({pair.patient: "" for pair in pairs}, 100, 0)
-    table = pd.DataFrame(pair_rows(About("m", "t"), pairs, found, "oracle", EVERY, resampling))
+    table = pd.DataFrame(pair_rows(About("m", "t"), Compared(pairs, found, None), "oracle", EVERY, resampling))
     value = table.set_index(["metric", "finding"])["value"]
     assert value["max_box_acc_v2", "Mass"] == pytest.approx(independent_max_box_acc_v2(maps, boxes, found.cuts))
     assert 0.2 < value["max_box_acc_v2", "Mass"] < 1
@@ -226,6 +232,13 @@ def test_an_outsiders_maps_are_scored_and_what_is_missing_is_named(phantom: Path
     assert boxed[1] in set(pairs[pairs["method"] == "location prior"]["image"])
     found = numbers(tmp_path / "out")
     assert found.loc[("outsider", "t_iou", 0.1, "Mass"), "cut"].startswith("held-out ")
+    by_method = pairs.set_index(["image", "finding"])
+    prior, own_pairs = (by_method[by_method["method"] == name] for name in ("location prior", "outsider"))
+    masses = [key for key in own_pairs.index if key[1] == "Mass"]
+    above = found.loc[("outsider", "t_iou_above_prior", 0.1, "Mass")]
+    cut_by_hand = found.loc[("outsider", "t_iou", 0.1, "Mass"), "value"]
+    assert above["value"] == pytest.approx(cut_by_hand - (prior.loc[masses, "iou"] >= 0.1).mean())
+    assert above["n"] == len(masses)
     assert "mean_without_Cardiomegaly" in found.loc["outsider"].index.get_level_values("finding")
     rows = found.reset_index()
     assert set(rows["method"]) == {"outsider", "location prior", "image centre", "random map", "whole image"}
@@ -234,7 +247,7 @@ def test_an_outsiders_maps_are_scored_and_what_is_missing_is_named(phantom: Path
 
 def test_a_held_out_cut_never_looks_at_the_boxes_that_it_scores() -> None:
     """Both halves are best at another cut, and each is scored at the other's, where it has nothing."""
-    from ham.scoring.benchmark_rows import About, pair_rows
+    from ham.scoring.benchmark_rows import About, Compared, pair_rows
     from ham.scoring.chosen_cuts import half_of
     from ham.scoring.intervals import Resampling
     from ham.scoring.truth import Pair
@@ -249,7 +262,7 @@ def test_a_held_out_cut_never_looks_at_the_boxes_that_it_scores() -> None:
     resampling = Resampling.of_strata(dict.fromkeys(patients, ""), 100, 0)
     values = {}
     for choice in ("held-out", "oracle"):
-        rows = pair_rows(About("m", "t"), pairs, found, choice, EVERY, resampling)
+        rows = pair_rows(About("m", "t"), Compared(pairs, found, None), choice, EVERY, resampling)
         values[choice] = next(row for row in rows if row["metric"] == "t_iou" and row["finding"] == "Mass")
     assert values["held-out"]["value"] == 0
     assert values["held-out"]["cut"] == f"held-out {found.cuts[8]:.3g}/{found.cuts[3]:.3g}"
@@ -290,6 +303,48 @@ def test_boxes_with_scores_are_scored_by_their_union(phantom: Path, tmp_path: Pa
     pairs = pd.read_csv(tmp_path / "out/pairs.csv")
     assert pairs[pairs["method"] == "d"]["iou"].min() == 1
     assert numbers(tmp_path / "out").loc[("d", "t_iou", 0.7, "mean"), "value"].item() == 1
+    assert numbers(tmp_path / "out").loc[("d", "coco_ap", 0.5, "mean"), "value"].item() == pytest.approx(1)
+
+
+def test_average_precision_by_hand() -> None:
+    """Of two boxes one is found, second of three: 51 of COCO's 101 recalls have a precision of 1/2, up to IoU .8."""
+    truth = {("a", "M"): [Box(0, 0, 10, 10)], ("b", "M"): [Box(5, 5, 20, 20)], ("b", "N"): [Box(0, 0, 4, 4)]}
+    found = [
+        Detection("c", "M", Box(0, 0, 3, 3), 0.95),
+        Detection("a", "M", Box(0, 0, 10, 8), 0.9),
+        Detection("b", "M", Box(50, 50, 60, 60), 0.8),
+        Detection("b", "N", Box(0, 0, 4, 4), 0.1),
+    ]
+    ap = average_precisions(["a", "b", "c"], ["M", "N", "X"], truth, found)
+    assert ap[0.3] == ap[0.5] == pytest.approx({"M": 51 / 101 / 2, "N": 1})
+    assert ap[None]["M"] == pytest.approx(51 / 101 / 2 * 7 / 10)
+    assert average_precisions(["a"], ["M"], truth | {("b", "M"): [], ("b", "N"): []}, [])[0.5] == {"M": 0}
+
+
+def test_ap_of_maps_agrees_with_pycocotools_on_our_exchanged_files(ours: Path, phantom: Path, tmp_path: Path) -> None:
+    """The box around each region with its probability, in pixels of the original there and of the square here."""
+    dataset, split = Dataset.open(phantom), tmp_path / "split"
+    shutil.copytree(ours, split)
+    with write_maps(split / "maps.npz") as maps:  # what was drawn, of every third image in another place
+        for number, image in enumerate(dataset.listed(LIST)):
+            for finding in dataset.boxed_findings:
+                drawn = resized_mask(dataset.boxes[image].get(finding, [Box(0, 0, 60, 60)]), *dataset.size(image), 16)
+                maps.write(image, finding, np.roll(drawn, 5 if number % 3 == 0 else 0, axis=1))
+    write_exchange(phantom, [split], tmp_path / "exchange", EVERY)
+    evaluate(request(phantom, split), tmp_path / "out")
+    coco = COCO(str(tmp_path / "exchange/coco-truth.json"))
+    evaluation = COCOeval(coco, coco.loadRes(str(tmp_path / "exchange/coco-results.json")), "bbox")
+    evaluation.params.areaRng, evaluation.params.areaRngLbl, evaluation.params.maxDets = [[0, 1e10]], ["all"], [100]
+    evaluation.params.iouThrs = np.array([0.3])
+    evaluation.evaluate()
+    evaluation.accumulate()
+    theirs = evaluation.eval["precision"][0, :, :, 0, 0].mean(axis=0)
+    rows = pd.read_csv(tmp_path / "out/benchmark.csv")
+    found = rows[(rows["metric"] == "coco_ap") & (rows["threshold"] == 0.3)].set_index("finding")["value"]
+    compared = [(found[name], value) for name, value in zip(dataset.boxed_findings, theirs) if value >= 0]
+    assert len(compared) > 4
+    assert max(value for _, value in compared) > 0
+    assert [own for own, _ in compared] == pytest.approx([value for _, value in compared], abs=0.02)
 
 
 def test_mistakes_are_one_sentence(phantom: Path, ours: Path, tmp_path: Path) -> None:

@@ -175,5 +175,5 @@ def test_the_table_of_names_follows_from_chestx_det10s_two_states(root: Path) ->
 
 
 def test_a_file_that_is_not_there_is_said_with_its_source(dataset: Dataset, tmp_path: Path, root: Path) -> None:
-    with pytest.raises(DataError, match="is not in .*config/truths or .*: get it from https"):
+    with pytest.raises(DataError, match=r"is not in .*config/truths or .*: get it from https"):
         read_truth(root / "config/truths/rsna.yaml", dataset, tmp_path)
