@@ -33,7 +33,7 @@ from ham.scoring.benchmark_settings import Protocol
 from ham.scoring.intervals import Resampling
 from ham.scoring.outside_maps import MapsDescription, names_of
 from ham.scoring.outside_tables import read_header, read_rows
-from ham.scoring.outside_truths import OutsideTruth, describe_truth, read_truth
+from ham.scoring.outside_truths import OutsideTruth, TruthDescription, describe_truth, read_truth
 from ham.scoring.truth import Pair, Truth
 
 log = logging.getLogger("ham")
@@ -129,7 +129,11 @@ def evaluate(request: Request, output: Path) -> None:
 
 
 def _check(request: Request, contenders: Sequence[Contender], truths: Sequence[OutsideTruth], dataset: Dataset) -> None:
-    known = [*dataset.findings, *(finding for truth in truths for finding in truth.findings)]
+    kept = [TruthDescription.read(path).findings for path in sorted(TRUTHS.glob("*.yaml"))]
+    known = [
+        *dataset.findings,
+        *(finding for findings in [*kept, *(t.findings for t in truths)] for finding in findings),
+    ]
     for contender in contenders:
         contender.description.require_known(contender.folder, known)
     for kind, names in (

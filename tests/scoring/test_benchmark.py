@@ -22,11 +22,15 @@ from ham.datasets.dataset import Dataset
 from ham.errors import DataError, SettingsError
 from ham.model.map_file import write_maps
 from ham.model.maps import RegionRule, predicted_regions
+from ham.model.metrics import overlap
+from ham.scoring import floors
 from ham.scoring.benchmark import Request, choose_cut, evaluate, find_truth
 from ham.scoring.benchmark_detections import Detection, average_precisions
 from ham.scoring.benchmark_measures import BINS, Measured, pixel_average_precision
+from ham.scoring.benchmark_methods import LocationPrior
 from ham.scoring.benchmark_settings import Protocol
 from ham.scoring.exchange import write_exchange
+from ham.scoring.truth import find_pairs, masks_of
 
 LIST = "bbox/fold1/test"
 OUTSIDER = """
@@ -82,6 +86,25 @@ def test_a_missing_map_scores_nothing() -> None:
     assert not found.iou.any()
     assert found.pointing[0] == 0
     assert pixel_average_precision(found.pixels)[0] == pytest.approx(4 / 16)  # as if nothing were known
+
+
+def test_parts_that_touch_at_a_corner_hang_together() -> None:
+    """As in OpenCV's contours: two squares corner to corner are one part, whose box is the box."""
+    scaled = np.zeros((8, 8))
+    scaled[0:2, 0:2] = scaled[2:4, 2:4] = 1
+    found = measured(scaled, (0, 0, 4, 4))
+    assert found.box_iou[0, found.published] == 1
+
+
+def test_the_location_prior_is_the_floor_of_all_tables_and_leaves_the_patient_out(phantom: Path) -> None:
+    dataset = Dataset.open(phantom)
+    pairs = find_pairs(dataset, dataset.listed("Main/test_list"))
+    assert len({pair.patient for pair in pairs}) < len(pairs)
+    prior = LocationPrior(pairs, 64)
+    regions = np.stack([prior.scaled(pair) >= prior.cut for pair in pairs])
+    expected = floors.location_prior(pairs, [], 64)
+    assert overlap(regions, masks_of(pairs, 64)).iou.tolist() == expected.iou.tolist()
+    assert expected.iou.max() > 0.3
 
 
 def independent_max_box_acc_v2(maps: list[np.ndarray], boxes: list[Box], cuts: np.ndarray) -> float:
