@@ -75,7 +75,7 @@ FLOORS = [
         },
     ),
     Floor("results", {"ham.reporting": Room(2, "numbers as tables, figures, galleries, a page")}),
-    Floor("results", {"ham.inference": Room(2, "a user's own images: models as objects")}),
+    Floor("results", {"ham.inference": Room(5, "a user's own images: models as objects")}),
     Floor("what is asked for", {"ham.precedence": Room(4, "which file's value wins")}),
     Floor("what is asked for", {"ham.config": Room(2, "all settings together, checked at once")}),
     Floor(

@@ -223,6 +223,37 @@ def doctor(
     raise typer.Exit(looking.STATUS[looking.worst(findings)])
 
 
+@app.command()
+def evaluate(
+    maps: Annotated[
+        list[Path], typer.Option(help="folder of maps with a maps.yaml (docs/benchmark.md); may be repeated")
+    ],
+    dataset: Annotated[Path, typer.Option(help="data set that the maps are of, such as datasets/NIH")],
+    out: Annotated[Path, typer.Option(help="folder to write tables and leaderboard.html into")],
+    truth: Annotated[
+        list[str] | None,
+        typer.Option(help="nih-boxes, chestx-det, rsna, google-four, google-all, or FILE.yaml; may be repeated"),
+    ] = None,
+    probabilities: Annotated[Path | None, typer.Option(help="CSV: image, a column a finding")] = None,
+    cut: Annotated[str, typer.Option(help="published, held-out or oracle (not a result)")] = "published",
+    protocol: Annotated[
+        Path | None, typer.Option(help="YAML of what differs: images, size, truth_files, scoring (docs/benchmark.md)")
+    ] = None,
+) -> None:
+    """Score maps of any method against the boxes and labels of any expert, beside maps that never look at the image.
+
+    Example: ham evaluate --maps my-maps --dataset datasets/NIHChestXray14 --truth nih-boxes --out evaluated
+    """
+    from ham.reporting.leaderboard import evaluate_and_show
+    from ham.scoring.benchmark import Request, choose_cut, find_truth
+    from ham.scoring.benchmark_settings import Protocol
+
+    found = tuple(find_truth(name) for name in truth or ["nih-boxes"])
+    request = Request(dataset, tuple(maps), found, probabilities, choose_cut(cut), Protocol.read(protocol))
+    evaluate_and_show(request, out)
+    typer.echo(f"{out / 'leaderboard.html'}: written")
+
+
 def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Configuration, Description]:
     from ham import dataset_fit, precedence
 

@@ -98,7 +98,9 @@ def test_locks_that_the_file_system_has_not(monkeypatch: pytest.MonkeyPatch, tmp
     assert one(doctor.locks(tmp_path)).level == "warning"
 
 
-@pytest.mark.parametrize("verb", ["predict", "export", "publish", "doctor", "why", "adopt", "watch", "import-weights"])
+@pytest.mark.parametrize(
+    "verb", ["predict", "evaluate", "export", "publish", "doctor", "why", "adopt", "watch", "import-weights"]
+)
 def test_every_verb_shows_an_example(verb: str) -> None:
     said = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
     assert f"Example: ham {verb}" in said.output

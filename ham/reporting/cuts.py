@@ -6,15 +6,14 @@ best on the other. ``oracle``: the cut that does best on the very boxes that are
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from ham.model.metrics import share_at_least
 from ham.reporting.results import SplitResult, variants_of
+from ham.scoring.chosen_cuts import best_cut, half_of, mean_share
 
 COLUMNS = (
     "experiment", "variant", "truth", "cut_from", "cut", "metric", "threshold", "scope", "value", "n_pairs",
@@ -53,39 +52,24 @@ def _ways(fixed: pd.DataFrame, tried: pd.DataFrame, level: float, fixed_cut: flo
     tried = tried.assign(**{f"{fixed_cut:.3g}": fixed["iou"]})  # the same pairs in the same order
     names = sorted((name for name in tried.columns if name not in ("image", "patient", "finding")), key=float)
     ious, findings = tried[names].to_numpy(float), tried["finding"].to_numpy()
-    first = np.array([_half(patient) == 0 for patient in tried["patient"]])
+    first = np.array([half_of(patient) == 0 for patient in tried["patient"]])
     whole = np.ones(len(tried), dtype=bool)
-    on_second, on_first = (_best(ious, findings, ~half, level) for half in (first, ~first))
+    on_second, on_first = (best_cut(ious, findings, ~half, level) for half in (first, ~first))
     halves = np.where(first, ious[:, on_second], ious[:, on_first])
-    best = _best(ious, findings, whole, level)
+    best = best_cut(ious, findings, whole, level)
     return [
-        {"cut_from": FIXED, "cut": f"{fixed_cut:.3g}", "value": _mean(fixed["iou"], fixed["finding"], level)},
+        {
+            "cut_from": FIXED,
+            "cut": f"{fixed_cut:.3g}",
+            "value": mean_share(fixed["iou"].to_numpy(), fixed["finding"].to_numpy(), level),
+        },
         {
             "cut_from": HELD_OUT,
             "cut": f"{names[on_second]}/{names[on_first]}",
-            "value": _mean(halves, findings, level),
+            "value": mean_share(halves, findings, level),
         },
-        {"cut_from": ORACLE, "cut": names[best], "value": _mean(ious[:, best], findings, level)},
+        {"cut_from": ORACLE, "cut": names[best], "value": mean_share(ious[:, best], findings, level)},
     ]
-
-
-def _best(ious: np.ndarray, findings: np.ndarray, among: np.ndarray, level: float) -> int:
-    """The cut with the highest mean over findings among these pairs; the middle one of equals."""
-    if not among.any():
-        return ious.shape[1] // 2
-    scores = np.array([_mean(ious[among, cut], findings[among], level) for cut in range(ious.shape[1])])
-    best = np.flatnonzero(scores == scores.max())
-    return int(best[len(best) // 2])
-
-
-def _mean(ious: np.ndarray | pd.Series, findings: np.ndarray | pd.Series, level: float) -> float:
-    values, names = np.asarray(ious, dtype=float), np.asarray(findings)
-    return float(np.mean([share_at_least(values[names == name], level) for name in dict.fromkeys(names)]))
-
-
-def _half(patient: str) -> int:
-    """0 or 1, by the patient's name alone."""
-    return hashlib.sha256(str(patient).encode()).digest()[0] % 2
 
 
 def read_cuts(path: Path) -> pd.DataFrame:

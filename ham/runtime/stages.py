@@ -64,6 +64,7 @@ TABLES = (
     "ham.reporting.published_tables",
     "ham.reporting.result_tables",
     "ham.reporting.tables",
+    "ham.scoring.chosen_cuts",
 )
 
 # stage, as its rule is called: the modules that decide what it writes

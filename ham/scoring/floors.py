@@ -39,19 +39,19 @@ def location_prior(tested: Sequence[Pair], trained: Sequence[Pair], size: int) -
 def _prior_regions(tested: Sequence[Pair], known: Sequence[Pair], size: int) -> np.ndarray:
     """bool [P, size, size]: one region for all where there are training boxes, else one that leaves a patient out."""
     if known:
-        everyone = _BoxPixels(masks_of(known, GRID))
-        return np.repeat(_resized(everyone.best_cut(np.ones(len(known), dtype=bool)), size)[None], len(tested), axis=0)
-    boxes = _BoxPixels(masks_of(tested, GRID))
+        everyone = BoxPixels(masks_of(known, GRID))
+        return np.repeat(resized(everyone.best_cut(np.ones(len(known), dtype=bool)), size)[None], len(tested), axis=0)
+    boxes = BoxPixels(masks_of(tested, GRID))
     patients = np.array([pair.patient for pair in tested])
     out = np.zeros((len(tested), size, size), dtype=bool)
     for patient in np.unique(patients):
         others = patients != patient
         if others.any():
-            out[~others] = _resized(boxes.best_cut(others), size)
+            out[~others] = resized(boxes.best_cut(others), size)
     return out
 
 
-class _BoxPixels:
+class BoxPixels:
     """The pixels of masks bool [N, GRID, GRID]: a prior is made for every patient, so they are found once."""
 
     def __init__(self, masks: np.ndarray) -> None:
@@ -79,7 +79,8 @@ def _at_least(counts: np.ndarray) -> np.ndarray:
     return counts[:, :0:-1].cumsum(axis=1)[:, ::-1]
 
 
-def _resized(region: np.ndarray, size: int) -> np.ndarray:
+def resized(region: np.ndarray, size: int) -> np.ndarray:
+    """An array of the prior's grid [GRID, GRID] on ``size`` x ``size`` pixels, each from the nearest."""
     index = (np.arange(size) * len(region)) // size
     return region[np.ix_(index, index)]
 
@@ -92,11 +93,16 @@ def random_map(tested: Sequence[Pair], truth: np.ndarray) -> Overlap:
     rule = RegionRule(truth.shape[-1])
 
     def region(pair: Pair) -> np.ndarray:
-        rng = np.random.RandomState(zlib.crc32(f"{pair.image}/{pair.finding}".encode()))
-        noise = gaussian_filter(rng.standard_normal((NOISE, NOISE)), 2.0, mode="nearest")
+        noise = smooth_noise(pair.image, pair.finding)
         return predicted_regions(torch.from_numpy(noise)[None], *rule)[0].numpy()
 
     return _measure_each(tested, truth, region)
+
+
+def smooth_noise(image: str, finding: str) -> np.ndarray:
+    """The raw random map float64 [NOISE, NOISE] of a finding in an image."""
+    rng = np.random.RandomState(zlib.crc32(f"{image}/{finding}".encode()))
+    return gaussian_filter(rng.standard_normal((NOISE, NOISE)), 2.0, mode="nearest")
 
 
 def whole_image(tested: Sequence[Pair], truth: np.ndarray) -> Overlap:

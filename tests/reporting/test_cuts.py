@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from ham.reporting import tables
-from ham.reporting.cuts import _half, compare_cuts, cuts_beside, read_cuts
+from ham.reporting.cuts import compare_cuts, cuts_beside, read_cuts
 from ham.reporting.results import read_results
 from ham.reporting.settings import ReportingSettings
+from ham.scoring.chosen_cuts import half_of
 
 from .test_tables import pick, set_scores
 
@@ -24,7 +25,7 @@ FIXED = {"Mass": [0.4, 0.1, 0.2, 0.9, 0.1, 0.1], "Nodule": [0.5, 0.0, 0.0, 0.0, 
 def test_the_three_ways_by_hand(make_split: Make, tmp_path: Path) -> None:
     split = make_split("fold1")
     set_scores(split, FIXED, 0.8)
-    halves = [_half(patient) for patient in PATIENTS]
+    halves = [half_of(patient) for patient in PATIENTS]
     assert 0 < sum(halves) < 6
     # at .2 the pairs of the first half reach .3, at .6 those of the second, at .9 none does
     table = pd.DataFrame({"image": "x.png", "patient": PATIENTS * 2, "finding": ["Mass"] * 6 + ["Nodule"] * 6})

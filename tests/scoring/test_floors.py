@@ -94,4 +94,4 @@ def test_the_prior_of_some_masks_is_the_best_of_all_cuts_tried_one_by_one(count:
     mean = masks[taken].mean(axis=0)
     regions = [mean >= cut * mean.max() for cut in floors.CUTS]
     ious = [np.mean([(region & one).sum() / (region | one).sum() for one in masks[taken]]) for region in regions]
-    assert np.array_equal(floors._BoxPixels(masks).best_cut(taken), regions[int(np.argmax(ious))])
+    assert np.array_equal(floors.BoxPixels(masks).best_cut(taken), regions[int(np.argmax(ious))])
