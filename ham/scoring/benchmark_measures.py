@@ -79,15 +79,17 @@ def best_box_ious(reached: np.ndarray, cuts: int, boxes: Sequence[Box]) -> np.nd
     there is no region. ``reached`` [S, S]: how many cuts a pixel reaches."""
     out = np.zeros(cuts)
     true = np.array([[box.x0, box.y0, box.x1, box.y1] for box in boxes])
-    reached = reached.astype(np.uint8)
+    left, top, shown = 0, 0, reached.astype(np.uint8)  # of higher cuts, whose regions lie in those of lower ones
     for cut in range(cuts):
-        if cut and not (reached == cut).any():  # the same region as before
-            out[cut] = out[cut - 1]
-            continue
-        parts = ndimage.find_objects(ndimage.label(reached > cut, EIGHT)[0])
-        if parts and len(true):
-            hulls = np.array([[x.start, y.start, x.stop, y.stop] for y, x in parts], dtype=float)
-            out[cut] = _ious(hulls, true).max()
+        region = shown > cut
+        rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
+        if not len(rows) or not len(true):
+            break
+        inside = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        left, top, shown, region = left + int(columns[0]), top + int(rows[0]), shown[inside], region[inside]
+        parts = ndimage.find_objects(ndimage.label(region, EIGHT)[0])
+        hulls = np.array([[x.start, y.start, x.stop, y.stop] for y, x in parts], dtype=float)
+        out[cut] = _ious(np.add(hulls, [left, top, left, top]), true).max()
     return out
 
 
