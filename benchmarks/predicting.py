@@ -74,8 +74,8 @@ def main() -> None:
             predict_images([folder], model, base / architecture, PredictOptions(workers=1))
             took = time.perf_counter() - start
             print(
-                f"{architecture} {size}: {took:.1f} s of {IMAGES} images of {SIDE} pixels, {took / floor:.2f} of decoding "
-                f"and the bare forward ({floor:.1f} s), {torch.get_num_threads()} threads and a process",
+                f"{architecture} {size}: {took:.1f} s of {IMAGES} images of {SIDE} pixels, {took / floor:.2f} of "
+                f"decoding and the bare forward ({floor:.1f} s), {torch.get_num_threads()} threads and a process",
                 flush=True,
             )
         one = sorted(folder.iterdir())[0]
@@ -87,7 +87,7 @@ def main() -> None:
             capture_output=True,
         )
         print(f"start to the end of one image: {time.perf_counter() - start:.1f} s", flush=True)
-        print(json.dumps({"memory in MB by images": {n: memory(base, n) for n in (100, 2000)}}), flush=True)
+        print(json.dumps({"memory in MB by images": {n: memory(base, n) for n in (200, 2000)}}), flush=True)
 
 
 def memory(base: Path, count: int) -> int:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import torch
 from PIL import Image, ImageColor, ImageDraw
 
 from ham.boxes import nearest
 from ham.inference.model import Predictions
 from ham.inference.reading import fitted
 from ham.model.card import ABNORMALITY
+from ham.model.maps import normalised_maps
 from ham.model.overlays import font
 from ham.reporting.gallery import edge_of
-from ham.reporting.gallery_page import QUALITY, SIDE, write_map, write_region
+from ham.reporting.gallery_page import MAP_SIDE, QUALITY, SIDE, write_heat, write_mask
 from ham.reporting.style import SERIES
 from ham.runtime.files import written
 
@@ -22,6 +25,23 @@ PICTURES, OVERLAYS = "pictures", "overlays"
 COLOURS = tuple(colour for colour in SERIES if colour not in ("#0072B2", "#222222"))  # those that show on an image
 MOST = 4  # findings drawn in an image, where more are present
 UNSURE = 3  # findings drawn where there is no threshold: the most probable
+
+
+class Seen(NamedTuple):
+    """Of an image, by finding and for abnormality: maps stretched to 0 to 1, float32 [S, S], and regions, bool alike;
+    both from the raw maps at once, because that is what takes the time."""
+
+    normalised: dict[str, np.ndarray]
+    regions: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, found: Predictions, image: int) -> Seen:
+        """Of image number ``image``."""
+        normalised = normalised_maps(torch.from_numpy(found.maps[image]), found.rule.size).numpy()
+        return cls(
+            dict(zip(found.names, normalised, strict=True)),
+            dict(zip(found.names, normalised >= found.rule.cut, strict=True)),
+        )
 
 
 def choose_shown(found: Predictions, image: int) -> list[str]:
@@ -33,16 +53,20 @@ def choose_shown(found: Predictions, image: int) -> list[str]:
     return [name for name in said if found.decision(image, name)][:MOST]
 
 
-def write_layers(found: Predictions, image: int, shown: Sequence[str], grey: Image.Image, stem: Path) -> None:
+def write_layers(seen: Seen, shown: Sequence[str], grey: Image.Image, stem: Path) -> None:
     """Write ``<stem>.jpg``, the radiograph of at most ``SIDE`` pixels; ``<stem>-abnormality.png``; and of each finding
     shown, by number from 1, ``<stem>-1-attention.png`` and ``<stem>-1-region.png``."""
     with written(_beside(stem, ".jpg")) as path:
         fitted(grey, SIDE).save(path, "JPEG", quality=QUALITY)
-    maps = dict(zip(found.names, found.maps[image], strict=True))
-    write_map(maps[ABNORMALITY], found.rule, _beside(stem, "-abnormality.png"))
+    write_heat(_thumbnail(seen.normalised[ABNORMALITY]), _beside(stem, "-abnormality.png"))
     for number, name in enumerate(shown, 1):
-        write_map(maps[name], found.rule, _beside(stem, f"-{number}-attention.png"))
-        write_region(maps[name], found.rule, _beside(stem, f"-{number}-region.png"))
+        write_heat(_thumbnail(seen.normalised[name]), _beside(stem, f"-{number}-attention.png"))
+        write_mask(seen.regions[name], _beside(stem, f"-{number}-region.png"))
+
+
+def _thumbnail(normalised: np.ndarray) -> np.ndarray:
+    small = Image.fromarray(normalised).resize((MAP_SIDE, MAP_SIDE), Image.Resampling.BILINEAR)
+    return np.asarray(small).clip(0, 1)
 
 
 def write_overlay(overlay: Image.Image, path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from torch.utils.data import DataLoader
 
@@ -17,12 +18,13 @@ from ham.errors import DataError
 from ham.inference.dicom import is_dicom
 from ham.inference.dicom_out import DicomFinding, ModelName, write_objects
 from ham.inference.inputs import find_images, output_stem
-from ham.inference.model import POINTS, Model, Predictions
+from ham.inference.model import POINTS, Model, Predictions, boxes_of
 from ham.inference.page import write_page
 from ham.inference.pictures import (
     MOST,
     OVERLAYS,
     PICTURES,
+    Seen,
     choose_shown,
     draw_overlay,
     write_layers,
@@ -137,8 +139,9 @@ def _keep(found: Predictions, row: int, item: ReadImage, output: Path, author: M
     stem = output_stem(item.name)
     shown = choose_shown(found, row)
     grey = Image.fromarray(item.shown)
-    write_layers(found, row, shown, grey, output / PICTURES / stem)
-    regions = {name: found.regions[row, found.names.index(name)] for name in shown}
+    seen = Seen.of(found, row)
+    write_layers(seen, shown, grey, output / PICTURES / stem)
+    regions = {name: seen.regions[name] for name in shown}
     lines = [_line(found, row, name) for name in shown] or ["no finding reaches its threshold"]
     doubts = [f"look again: {doubt}" for doubt in found.doubts[row]]
     overlay = draw_overlay(grey, regions, [*lines, *doubts])
@@ -157,15 +160,14 @@ def _keep(found: Predictions, row: int, item: ReadImage, output: Path, author: M
         "height": height,
         "doubts": list(found.doubts[row]),
         "shown": shown,
-        "findings": {name: _finding(found, row, name, name in shown) for name in found.names},
+        "findings": {name: _finding(found, row, name, seen.regions[name], name in shown) for name in found.names},
     }
 
 
-def _finding(found: Predictions, row: int, name: str, drawn: bool) -> dict[str, Any]:
-    boxes = [box.xywh() for box in found.boxes(row, name)]
+def _finding(found: Predictions, row: int, name: str, region: np.ndarray, drawn: bool) -> dict[str, Any]:
     width, height = found.sizes[row]
+    boxes = [box.xywh() for box in boxes_of(region, width, height)]
     line = math.nan if name not in found.findings else float(found.calibrated[row, found.findings.index(name)])
-    region = found.regions[row, found.names.index(name)]
     code = encode(resize(region, width, height)) if drawn and boxes else None
     right, bottom = (max(box[axis] + box[axis + 2] for box in boxes) if boxes else 0.0 for axis in (0, 1))
     left, top = (min(box[axis] for box in boxes) if boxes else 0.0 for axis in (0, 1))

@@ -32,6 +32,12 @@ class RegionRule(NamedTuple):
         """The rule of a network that was trained on images of ``size`` with ``loss``."""
         return cls(size, loss.refined_threshold, loss.refined_slope, certainty)
 
+    @property
+    def cut(self) -> float:
+        """The normalised map from which on its refined map is at least ``certainty``: the sigmoid is monotone, so its
+        inverse is compared (0.46907 by default)."""
+        return self.threshold + math.log(self.certainty / (1 - self.certainty)) / self.slope
+
 
 def normalised_maps(maps: Tensor, size: int) -> Tensor:
     """Raw maps [N, h, w] resized to [N, size, size] (bilinear, corners aligned) and min-max scaled to [0, 1] one by
@@ -54,8 +60,5 @@ def refined_maps(maps: Tensor, size: int, threshold: float = 0.4, slope: float =
 def predicted_regions(
     maps: Tensor, size: int, threshold: float = 0.4, slope: float = 100.0, certainty: float = CERTAINTY
 ) -> Tensor:
-    """Where a refined map is at least ``certainty``: [N, h, w] -> bool [N, size, size].
-
-    The sigmoid is monotone, so the normalised map is compared with its inverse (0.46907 by default).
-    """
-    return normalised_maps(maps, size) >= threshold + math.log(certainty / (1 - certainty)) / slope
+    """Where a refined map is at least ``certainty``: [N, h, w] -> bool [N, size, size]."""
+    return normalised_maps(maps, size) >= RegionRule(size, threshold, slope, certainty).cut

@@ -141,7 +141,11 @@ def _write_radiograph(dataset: Dataset, image: str, path: Path) -> tuple[int, in
 
 def write_map(raw: np.ndarray, rule: RegionRule, path: Path) -> None:
     """Write a raw map [h, w] as scoring sees it, in colour, clear where it is low."""
-    heat = draw_map(raw, rule.size, (MAP_SIDE, MAP_SIDE))
+    write_heat(draw_map(raw, rule.size, (MAP_SIDE, MAP_SIDE)), path)
+
+
+def write_heat(heat: np.ndarray, path: Path) -> None:
+    """Write numbers [h, w] of 0 to 1 in colour, clear where they are low."""
     steps = np.arange(256) / 255
     colours = (matplotlib.colormaps[HEAT](steps)[:, :3] * 255).round().astype(np.uint8)
     alphas = (255 * 0.75 * steps**0.8).round().astype(np.uint8)
@@ -149,9 +153,12 @@ def write_map(raw: np.ndarray, rule: RegionRule, path: Path) -> None:
 
 
 def write_region(raw: np.ndarray, rule: RegionRule, path: Path) -> None:
-    """Write the region that scoring compared with the truth, a pixel a pixel: 0 outside (clear), 1 inside, 2 its
-    edge."""
-    region = predicted_regions(torch.from_numpy(raw)[None], *rule)[0].numpy()
+    """Write the region that scoring compared with the truth, a pixel a pixel."""
+    write_mask(predicted_regions(torch.from_numpy(raw)[None], *rule)[0].numpy(), path)
+
+
+def write_mask(region: np.ndarray, path: Path) -> None:
+    """Write a region bool [h, w]: 0 outside (clear), 1 inside, 2 its edge."""
     colour = ImageColor.getrgb(REGION_COLOUR)
     colours = np.array([(0, 0, 0), colour, colour], dtype=np.uint8)
     alphas = np.array([0, INSIDE, 255], dtype=np.uint8)
