@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +77,24 @@ def test_every_quirk_names_a_setting_column_or_experiment_that_exists(root: Path
             else:
                 stem = key.removeprefix("tables/").removesuffix("_published")
                 assert stem in source, key
+
+
+def test_the_reference_is_what_the_docstrings_say(root: Path) -> None:
+    """Written again by ``python docs/write_api.py``."""
+    command = [
+        sys.executable,
+        "-c",
+        "import sys; sys.path.insert(0, 'docs'); import write_api; print(write_api.write(), end='')",
+    ]
+    said = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+    assert (root / "docs/api.md").read_text(encoding="utf-8") == said
+
+
+def test_what_troubleshooting_quotes_is_said_somewhere(root: Path) -> None:
+    """Messages in its first column stand in the code, so that a search for them finds the page."""
+    source = " ".join(re.sub(r'"\s*f?"', "", path.read_text()) for path in (root / "ham").rglob("*.py"))
+    rows = [line for line in (root / "docs/troubleshooting.md").read_text().splitlines() if line.startswith("| `")]
+    assert len(rows) >= 8
+    for row in rows:
+        quoted = row.split("`")[1]
+        assert quoted in source, quoted
