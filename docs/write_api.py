@@ -33,8 +33,9 @@ PUBLIC = {
 }
 INTRODUCTION = """# Reference
 
-What programs import from `ham`, from its docstrings; written by `python docs/write_api.py`. Names that are not here may change
-from version to version. How they are used: [images of your own](own-images.md), [data of your own](own-data.md).
+What programs import from `ham`, from its docstrings; written by `python docs/write_api.py`. Names that are not here
+may change from version to version. How they are used: [images of your own](own-images.md),
+[data of your own](own-data.md).
 """
 
 
