@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from ham.errors import DataError
+from ham.runtime import locks
 from ham.runtime.files import written
 
 NAME = ".predicted.jsonl"
@@ -48,8 +50,13 @@ class Record:
         self.about = about
         self._places: dict[str, Place] = {}
         folder.mkdir(parents=True, exist_ok=True)
-        end = self._read()
         self._file: IO[bytes] = open(self.path, "ab")  # noqa: SIM115 (open as long as images come)
+        try:
+            self._lock()
+            end = self._read()
+        except BaseException:
+            self._file.close()
+            raise
         self._file.truncate(end)  # a line that was not finished
         self._file.seek(end)
         if end == 0:
@@ -79,7 +86,18 @@ class Record:
 
     def close(self) -> None:
         """Let the file go."""
-        self._file.close()
+        locks.free(self._file)
+
+    def _lock(self) -> None:
+        try:
+            locks.take(self._file)
+        except BlockingIOError:
+            raise DataError(
+                f"{self.path.parent}: another ham predict is writing into it; let it end, or take another folder for "
+                "--out."
+            ) from None
+        except OSError:  # the file system has no locks
+            logging.getLogger("ham").warning("%s has no locks: never predict into it twice at once", self.path.parent)
 
     def _append(self, value: dict[str, Any]) -> int:
         offset = self._file.tell()
@@ -89,8 +107,6 @@ class Record:
 
     def _read(self) -> int:
         """Take in the lines that are there; returns where the next one belongs."""
-        if not self.path.exists():
-            return 0
         with open(self.path, "rb") as file:
             end = 0
             for line in file:

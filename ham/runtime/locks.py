@@ -12,16 +12,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 POLL = 5.0  # seconds between two looks at a lock that another process holds
 PR_SET_PDEATHSIG = 1  # of prctl(2)
 GLANCE = 0.5  # seconds to wait for those who only look at a lock (held), and have it for an instant
-_held: set[IO[str]] = set()  # a lock lasts as long as its file is open in any process
+_held: set[IO[Any]] = set()  # a lock lasts as long as its file is open in any process
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def take(file: IO[str], patience: float = 0.0) -> None:
+def take(file: IO[Any], patience: float = 0.0) -> None:
     """Lock an open file for this process alone, until it is closed; BlockingIOError where another process holds it for
     more than ``patience`` seconds, other OSErrors where the file system has no locks."""
     end = time.monotonic() + patience
@@ -36,7 +36,7 @@ def take(file: IO[str], patience: float = 0.0) -> None:
     _held.add(file)
 
 
-def free(file: IO[str]) -> None:
+def free(file: IO[Any]) -> None:
     """Close a file and with it end its lock."""
     file.close()
     _held.discard(file)

@@ -18,7 +18,7 @@ import ham
 from ham.cli import app
 from ham.errors import DataError
 from ham.inference.inputs import find_images, output_stem
-from ham.inference.record import NAME
+from ham.inference.record import NAME, Record
 from ham.inference.run import PredictOptions, predict_images
 
 HERE = PredictOptions(workers=0, batch_size=3)
@@ -133,6 +133,18 @@ def test_another_model_is_refused(checkpoint: Path, scans: Path, tmp_path: Path)
     other = ham.load(write_checkpoint(tmp_path / "other.safetensors", 5))
     with pytest.raises(DataError, match="another model or with other options"):
         predict_images([scans], other, tmp_path / "out", HERE)
+
+
+def test_two_at_once_do_not_write_into_one_folder(checkpoint: Path, scans: Path, tmp_path: Path) -> None:
+    """As of a cron job that overtakes itself; when the first is done the folder is free."""
+    model, output = ham.load(checkpoint), tmp_path / "out"
+    predict_images([scans], model, output, HERE)
+    about = json.loads((output / NAME).read_text().splitlines()[0])
+    first = Record(output, about)
+    with pytest.raises(DataError, match="another ham predict is writing"):
+        predict_images([scans], model, output, HERE)
+    first.close()
+    assert predict_images([scans], model, output, HERE).stood == 5
 
 
 def test_processes_read_the_same(checkpoint: Path, tmp_path: Path) -> None:
