@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -65,3 +66,11 @@ def test_commands_run(root: Path, desk: Path, page: str) -> None:
             pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, (line, done.output, done.exception)
+
+
+def test_the_dockerfile_has_a_form_that_engines_take(root: Path) -> None:
+    """No engine is asked: instructions that exist, one base, the command of this package."""
+    (text,) = blocks(root, "docs/own-images.md", "dockerfile")
+    instructions = [line.split(maxsplit=1) for line in text.splitlines() if line]
+    assert [name for name, _ in instructions] == ["FROM", "COPY", "RUN", "ENTRYPOINT"]
+    assert json.loads(instructions[-1][1]) == ["ham", "predict"]
