@@ -297,7 +297,7 @@ def with_card(path: Path, card: object) -> Path:
 @pytest.mark.parametrize(
     ("card", "said"),
     [
-        ({**CARD.plain(), "version": 3}, "version 4, and this ham reads up to 3: a newer one wrote it, update ham"),
+        ({**CARD.plain(), "version": 4}, "version 4, and this ham reads up to 3: a newer one wrote it, update ham"),
         ([1, 2], "its card is no map of keys"),
         (None, "its card is no map of keys"),
         ("text", "its card is no map of keys"),
