@@ -71,11 +71,11 @@ def main() -> None:
             bare(model, folder)
             floor = bare(model, folder)
             start = time.perf_counter()
-            predict_images([folder], model, base / architecture, PredictOptions(workers=1))
+            predict_images([folder], model, base / architecture, PredictOptions())
             took = time.perf_counter() - start
             print(
                 f"{architecture} {size}: {took:.1f} s of {IMAGES} images of {SIDE} pixels, {took / floor:.2f} of "
-                f"decoding and the bare forward ({floor:.1f} s), {torch.get_num_threads()} threads and a process",
+                f"decoding and the bare forward ({floor:.1f} s), {torch.get_num_threads()} threads",
                 flush=True,
             )
         one = sorted(folder.iterdir())[0]

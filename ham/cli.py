@@ -144,7 +144,7 @@ def predict(
     ],
     out: Annotated[Path, typer.Option("--out", help="folder for predictions.csv, .json, overlays/ and index.html")],
     device: Annotated[str, typer.Option(help="as torch names it: cpu, cuda, cuda:1")] = "cpu",
-    workers: Annotated[int, typer.Option(min=0, help="processes that read images beside the network")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="processes that read images beside the network; for a GPU")] = 0,
     threshold: Annotated[
         str, typer.Option(help="youden: sensitivity + specificity largest; target: sensitivity 0.9 on validation")
     ] = "youden",

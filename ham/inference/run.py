@@ -47,7 +47,7 @@ class PredictOptions:
     """How images are predicted; ``point`` names the threshold (youden, target)."""
 
     device: str = "cpu"
-    workers: int = 1
+    workers: int = 0  # processes that read beside the network; a script of yours then needs its main guard
     point: str = "youden"
     dicom_out: bool = False  # also write DICOM objects of images that are DICOM
     batch_size: int = 8
