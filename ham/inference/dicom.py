@@ -91,6 +91,8 @@ def _shown(header: Dataset) -> np.ndarray:
 
     stored = header.pixel_array
     if stored.ndim == 3:  # pydicom gives RGB
+        if stored.dtype != np.uint8:
+            raise ValueError("colour of more than 8 bits")
         return np.asarray(Image.fromarray(np.asarray(stored, np.uint8)).convert("L"))
     there = _not_padding(stored, header)
     values = np.asarray(apply_modality_lut(stored, header))
@@ -111,10 +113,11 @@ def _shown(header: Dataset) -> np.ndarray:
 
 def _windowed(values: np.ndarray, centre: float, width: float, function: str) -> np.ndarray:
     """PS3.3 C.11.2.1.2 and C.11.2.1.3, to 0 to 1."""
+    width = max(width, 1e-9)
     if function == "SIGMOID":
-        return np.asarray(1 / (1 + np.exp(-4 * (values - centre) / width)))
+        return np.asarray(1 / (1 + np.exp(-4 * ((values - centre) / width).clip(-9, 9))))
     if function == "LINEAR_EXACT" or width <= 1:
-        return np.asarray((values - centre) / max(width, 1e-9) + 0.5).clip(0, 1)
+        return np.asarray((values - centre) / width + 0.5).clip(0, 1)
     return np.asarray((values - (centre - 0.5)) / (width - 1) + 0.5).clip(0, 1)
 
 
@@ -124,7 +127,8 @@ def _not_padding(stored: np.ndarray, header: Dataset) -> np.ndarray:
     if first is None:
         return np.ones(stored.shape, dtype=bool)
     last = header.get("PixelPaddingRangeLimit", first)
-    low, high = sorted((int(first), int(last)))
+    # as stored: a padding of 63536 beside signed pixels is -2000
+    low, high = sorted(int(value) for value in np.array([int(first), int(last)]).astype(stored.dtype))
     return (stored < low) | (stored > high)
 
 

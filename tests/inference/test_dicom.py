@@ -41,6 +41,7 @@ def grey(path: Path) -> list[int]:
         ),
         ({"PixelPaddingValue": 4000}, [0, 85, 170, 255, 0]),  # left out of the range, and black
         ({"PixelPaddingValue": 0, "PhotometricInterpretation": "MONOCHROME1"}, [0, 255, 170, 85, 0]),
+        ({"WindowCenter": 2000, "WindowWidth": 0, "VOILUTFunction": "SIGMOID"}, [0, 0, 128, 255, 255]),
         ({"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 1000}, [0, 0, 0, 128, 255]),
     ],
 )
@@ -52,6 +53,8 @@ def test_bits_signs_tables_and_colour(tmp_path: Path) -> None:
     """8 bit, signed 16 bit, a VOI table, and colour by Pillow's luminance."""
     assert grey(write_dicom(tmp_path / "8.dcm", np.array([[10, 20, 30, 30]], np.uint8))) == [0, 128, 255, 255]
     assert grey(write_dicom(tmp_path / "s.dcm", np.array([[-1000, 0, 1000]], np.int16))) == [0, 128, 255]
+    padded = np.array([[-2000, 0, 1000]], np.int16)
+    assert grey(write_dicom(tmp_path / "p.dcm", padded, PixelPaddingValue=-2000)) == [0, 0, 255]
     table = Dataset()
     table.LUTDescriptor = [3, 0, 8]
     table.add_new(0x00283006, "US", [5, 100, 250])
