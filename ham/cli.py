@@ -245,8 +245,8 @@ def evaluate(
     Example: ham evaluate --maps my-maps --dataset datasets/NIHChestXray14 --truth nih-boxes --out evaluated
     """
     from ham.reporting.leaderboard import evaluate_and_show
-    from ham.scoring.benchmark import Request, choose_cut, find_truth
-    from ham.scoring.benchmark_settings import Protocol
+    from ham.scoring.benchmark.run import Request, choose_cut, find_truth
+    from ham.scoring.benchmark.settings import Protocol
 
     found = tuple(find_truth(name) for name in truth or ["nih-boxes"])
     request = Request(dataset, tuple(maps), found, probabilities, choose_cut(cut), Protocol.read(protocol))

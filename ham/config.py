@@ -18,11 +18,12 @@ from ham.datasets.description import find_repeated, refuse
 from ham.datasets.settings import DataSettings
 from ham.errors import SettingsError
 from ham.packaging.settings import RestoreSettings
-from ham.precedence import merged, read_map
+from ham.precedence import merged
 from ham.predicting.settings import PredictionSettings
 from ham.protocol import CERTAINTY
 from ham.refinement.settings import RefinementSettings
 from ham.reporting.settings import ReportingSettings
+from ham.runtime.yaml_text import read_settings
 from ham.scoring.settings import ScoringSettings
 from ham.settings import Settings, described, known_keys, sentence
 from ham.training.settings import TrainingSettings
@@ -182,10 +183,7 @@ def read_training(path: Path | None) -> TrainingSettings:
     """Training settings of a YAML file with what differs from the paper's; all of the paper's for None."""
     if path is None:
         return TrainingSettings()
-    try:
-        return TrainingSettings.of(read_map(path))
-    except ValidationError as error:
-        raise SettingsError(sentence(str(path), described(error, [*known_keys(TrainingSettings)]))) from None
+    return read_settings(TrainingSettings, path)
 
 
 def load(values: Mapping[str, Any], source: str = "the configuration") -> Configuration:

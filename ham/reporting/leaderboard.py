@@ -13,7 +13,7 @@ import pandas as pd
 from ham.errors import DataError
 from ham.reporting.page import TEMPLATES
 from ham.runtime.files import write_text
-from ham.scoring.benchmark import Request, evaluate
+from ham.scoring.benchmark.run import Request, evaluate
 from ham.scoring.metric_rows import WITHOUT
 
 LEVELS = (0.1, 0.3, 0.5)
@@ -32,7 +32,7 @@ class Cell:
 
 
 def evaluate_and_show(request: Request, output: Path) -> None:
-    """Write the tables of :func:`ham.scoring.benchmark.evaluate` and leaderboard.html into ``output``."""
+    """Write the tables of :func:`ham.scoring.benchmark.run.evaluate` and leaderboard.html into ``output``."""
     evaluate(request, output)
     write_leaderboard(output)
 

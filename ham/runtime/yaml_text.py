@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import ValidationError
 
 from ham.errors import SettingsError
+from ham.settings import Settings, described, known_keys, sentence
+
+Read = TypeVar("Read", bound=Settings)
 
 DATE = "tag:yaml.org,2002:timestamp"
 MERGE = "tag:yaml.org,2002:merge"
@@ -67,3 +71,14 @@ def read_yaml(path: Path, absent: str = "there is no such file") -> Any:
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror or error}") from None
     return load_yaml(text, str(path))
+
+
+def read_settings(model: type[Read], path: Path, absent: str = "there is no such file") -> Read:
+    """Settings of a YAML file with a map of their keys; SettingsError with all its mistakes."""
+    values = read_yaml(path, absent)
+    if values is not None and not isinstance(values, dict):
+        raise SettingsError(f"{path}: a map of keys is expected ({', '.join(list(model.model_fields)[:4])}, …)")
+    try:
+        return model.of(values or {})
+    except ValidationError as error:
+        raise SettingsError(sentence(str(path), described(error, [*known_keys(model)]))) from None

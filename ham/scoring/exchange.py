@@ -3,7 +3,7 @@
 All splits of a variant stand in one file; every image of the COCO file names its ``split``. An image that several
 splits test is there once for each, with its boxes and its regions, as in the tables that pool splits.
 
-Other people's maps have their readers in :mod:`ham.scoring.outside_maps` and its neighbours.
+Other people's maps have their readers in :mod:`ham.scoring.benchmark.maps` and its neighbours.
 """
 
 from __future__ import annotations

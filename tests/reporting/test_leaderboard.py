@@ -9,7 +9,7 @@ import html5lib
 import pandas as pd
 
 from ham.reporting.leaderboard import render
-from ham.scoring.benchmark_rows import COLUMNS
+from ham.scoring.benchmark.rows import COLUMNS
 
 NAME = "<b>a & b</b>"
 

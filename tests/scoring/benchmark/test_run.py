@@ -24,11 +24,11 @@ from ham.model.map_file import write_maps
 from ham.model.maps import RegionRule, predicted_regions
 from ham.model.metrics import overlap
 from ham.scoring import floors
-from ham.scoring.benchmark import Request, choose_cut, evaluate, find_truth
-from ham.scoring.benchmark_detections import Detection, average_precisions
-from ham.scoring.benchmark_measures import BINS, Measured, pixel_average_precision
-from ham.scoring.benchmark_methods import LocationPrior
-from ham.scoring.benchmark_settings import Protocol
+from ham.scoring.benchmark.detections import Detection, average_precisions
+from ham.scoring.benchmark.measures import BINS, Measured, pixel_average_precision
+from ham.scoring.benchmark.methods import LocationPrior
+from ham.scoring.benchmark.run import Request, choose_cut, evaluate, find_truth
+from ham.scoring.benchmark.settings import Protocol
 from ham.scoring.exchange import write_exchange
 from ham.scoring.truth import find_pairs, masks_of
 
@@ -128,7 +128,7 @@ def independent_max_box_acc_v2(maps: list[np.ndarray], boxes: list[Box], cuts: n
 
 def test_max_box_acc_v2_and_pxap_agree_with_others(tmp_path: Path, phantom: Path) -> None:
     """On forty maps of hills beside boxes of hills, through the same rows that the command writes."""
-    from ham.scoring.benchmark_rows import About, Compared, pair_rows
+    from ham.scoring.benchmark.rows import About, Compared, pair_rows
     from ham.scoring.intervals import Resampling
     from ham.scoring.truth import Pair
 
@@ -270,7 +270,7 @@ def test_an_outsiders_maps_are_scored_and_what_is_missing_is_named(phantom: Path
 
 def test_a_held_out_cut_never_looks_at_the_boxes_that_it_scores() -> None:
     """Both halves are best at another cut, and each is scored at the other's, where it has nothing."""
-    from ham.scoring.benchmark_rows import About, Compared, pair_rows
+    from ham.scoring.benchmark.rows import About, Compared, pair_rows
     from ham.scoring.chosen_cuts import half_of
     from ham.scoring.intervals import Resampling
     from ham.scoring.truth import Pair

@@ -15,7 +15,7 @@ from conftest import SHARED
 from ham.boxes import Box
 from ham.datasets.dataset import Dataset
 from ham.errors import DataError, HamError
-from ham.scoring.outside_truths import OutsideTruth, TruthDescription, read_truth
+from ham.scoring.benchmark.truths import OutsideTruth, TruthDescription, read_truth
 
 TRUTHS = SHARED / "truths/chestxdet"
 

@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from ham.boxes import Box, resized_mask
 from ham.datasets.dataset import Dataset
 from ham.datasets.sources.box_checks import LARGEST, four_numbers, place_in_image, read_json
 from ham.datasets.sources.csv_text import LARGEST_TABLE
-from ham.errors import DataError, SettingsError, list_some
+from ham.errors import DataError, list_some
 from ham.runtime.files import sha256
-from ham.runtime.yaml_text import read_yaml
-from ham.scoring.outside_tables import read_rows
+from ham.runtime.yaml_text import read_settings
+from ham.scoring.benchmark.tables import read_rows
 from ham.scoring.truth import Pair
-from ham.settings import Settings, described, sentence
+from ham.settings import Settings
 
 Four = tuple[str, str, str, str]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -105,13 +105,7 @@ class TruthDescription(Settings):
     @classmethod
     def read(cls, path: Path) -> TruthDescription:
         """The description in ``path``; SettingsError with all its mistakes."""
-        values = read_yaml(path, "there is no such truth: give a name in config/truths/, or a YAML file")
-        if not isinstance(values, dict):
-            raise SettingsError(f"{path}: a description is a map of keys (name, licence, findings, …)")
-        try:
-            return cls.of(values)
-        except ValidationError as error:
-            raise SettingsError(sentence(str(path), described(error, tuple(cls.model_fields)))) from None
+        return read_settings(cls, path, "there is no such truth: give a name in config/truths/, or a YAML file")
 
 
 @dataclass(frozen=True)

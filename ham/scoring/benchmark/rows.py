@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ham.model.metrics import auc
-from ham.scoring.benchmark_measures import BINS, Measured, pixel_average_precision
+from ham.scoring.benchmark.measures import BINS, Measured, pixel_average_precision
 from ham.scoring.chosen_cuts import best_cut, half_of
 from ham.scoring.intervals import Resampling
 from ham.scoring.metric_rows import WITHOUT, interval, ratio

@@ -18,16 +18,15 @@ from ham.boxes import Box
 from ham.datasets.dataset import Dataset
 from ham.model.maps import RegionRule, normalised_maps
 from ham.scoring import floors
-from ham.scoring.benchmark_detections import hull
-from ham.scoring.outside_maps import MapsDescription, OutsideMaps, names_of
-from ham.scoring.outside_regions import OutsideRegions
+from ham.scoring.benchmark.detections import hull
+from ham.scoring.benchmark.maps import MapsDescription, OutsideMaps, names_of
+from ham.scoring.benchmark.regions import OutsideRegions
 from ham.scoring.truth import Pair, masks_of
 
 ANY_SCORE = 1e-6  # of the highest score of an image: every box that is given
 HALF = 0.5
 PRIOR = "location prior"
-RULE = RegionRule(0)
-PUBLISHED = RULE.threshold + math.log(RULE.certainty / (1 - RULE.certainty)) / RULE.slope  # cut of a map of 0 to 1
+PUBLISHED = RegionRule(0).cut  # of a map of 0 to 1
 
 
 class Method(Protocol):
@@ -45,30 +44,42 @@ class Method(Protocol):
         """Whether it has maps of this finding of the truth."""
 
 
-class OutsideMethod:
-    """Anyone's maps; ``parts`` are the truth's findings and ours that say them."""
+class _Outside:
+    """Anyone's ``results``; ``parts`` are the truth's findings and ours that say them."""
 
-    floor, rule = False, "published"
-    cut = PUBLISHED
+    floor = False
 
-    def __init__(self, maps: OutsideMaps, parts: Mapping[str, Sequence[str]], size: int) -> None:
-        self.name = maps.description.method
-        self._maps, self._parts, self._size = maps, parts, size
+    def __init__(self, results: OutsideMaps | OutsideRegions, parts: Mapping[str, Sequence[str]], size: int) -> None:
+        self.name, self._findings = results.description.method, results.findings
+        self._parts, self._size = parts, size
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._maps.__exit__()
+        pass
 
     def looks_for(self, finding: str) -> bool:
-        """Whether it has maps of this finding, or of one that says it."""
+        """Whether it looks for this finding, or for one that says it."""
         return bool(self._own(finding))
 
     def _own(self, finding: str) -> list[str]:
-        if finding in self._maps.findings:
+        if finding in self._findings:
             return [finding]
-        return [name for name in self._parts.get(finding, ()) if name in self._maps.findings]
+        return [name for name in self._parts.get(finding, ()) if name in self._findings]
+
+
+class OutsideMethod(_Outside):
+    """Anyone's maps."""
+
+    cut, rule = PUBLISHED, "published"
+
+    def __init__(self, maps: OutsideMaps, parts: Mapping[str, Sequence[str]], size: int) -> None:
+        super().__init__(maps, parts, size)
+        self._maps = maps
+
+    def __exit__(self, *_: object) -> None:
+        self._maps.__exit__()
 
     def scaled(self, pair: Pair) -> np.ndarray | None:
         """Resized and scaled as published maps are; of several findings the highest raw value of each pixel."""
@@ -90,32 +101,16 @@ class OutsideMethod:
         return [] if box is None or probability is None else [(box, probability)]
 
 
-class OutsideDetector:
+class OutsideDetector(_Outside):
     """Anyone's boxes or regions, as shares of the highest score in their image; all that are given are predicted."""
 
-    floor, rule = False, "every box"
-    cut = ANY_SCORE
+    cut, rule = ANY_SCORE, "every box"
 
     def __init__(
         self, regions: OutsideRegions, parts: Mapping[str, Sequence[str]], size: int, dataset: Dataset
     ) -> None:
-        self.name = regions.description.method
-        self._regions, self._parts, self._size, self._dataset = regions, parts, size, dataset
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def looks_for(self, finding: str) -> bool:
-        """Whether it looks for this finding, or for one that says it."""
-        return bool(self._own(finding))
-
-    def _own(self, finding: str) -> list[str]:
-        if finding in self._regions.findings:
-            return [finding]
-        return [name for name in self._parts.get(finding, ()) if name in self._regions.findings]
+        super().__init__(regions, parts, size)
+        self._regions, self._dataset = regions, dataset
 
     def scaled(self, pair: Pair) -> np.ndarray | None:
         """0 where nothing is predicted: no box of a pair is no missing map, but one of an image without any is."""

@@ -17,8 +17,8 @@ from pycocotools import mask as run_lengths
 
 from ham.errors import DataError, HamError, SettingsError
 from ham.model.map_file import write_maps
-from ham.scoring.outside_maps import MapsDescription, OutsideMaps
-from ham.scoring.outside_regions import OutsideRegions
+from ham.scoring.benchmark.maps import MapsDescription, OutsideMaps
+from ham.scoring.benchmark.regions import OutsideRegions
 
 FINDINGS = ["Mass", "Infiltrate"]
 DESCRIPTION = "method: theirs\nfindings: [Mass, Infiltrate]\nnames: {Infiltrate: Infiltration}\n"

@@ -18,14 +18,14 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ham.datasets.dataset import pair_key, read_list
 from ham.datasets.description import explain_unsafe
-from ham.errors import DataError, SettingsError, list_some
-from ham.runtime.yaml_text import read_yaml
-from ham.scoring.outside_arrays import KeyedArchive, read_npy, read_npz, read_png
-from ham.settings import Settings, described, sentence
+from ham.errors import DataError, list_some
+from ham.runtime.yaml_text import read_settings
+from ham.scoring.benchmark.arrays import KeyedArchive, read_npy, read_npz, read_png
+from ham.settings import Settings
 
 ENDINGS = (".npy", ".png")
 DESCRIPTION, TOGETHER = "maps.yaml", "maps.npz"
@@ -87,14 +87,9 @@ class MapsDescription(Settings):
     @classmethod
     def read(cls, folder: Path) -> MapsDescription:
         """The description in ``folder``; SettingsError where there is none, or with all its mistakes."""
-        path = folder / DESCRIPTION
-        values = read_yaml(path, "there is no such file: docs/benchmark.md says what stands in it")
-        if not isinstance(values, dict):
-            raise SettingsError(f"{path}: a map of keys is expected (method, findings, …)")
-        try:
-            return cls.of(values)
-        except ValidationError as error:
-            raise SettingsError(sentence(str(path), described(error, tuple(cls.model_fields)))) from None
+        return read_settings(
+            cls, folder / DESCRIPTION, "there is no such file: docs/benchmark.md says what stands in it"
+        )
 
     def require_known(self, folder: Path, known: Iterable[str]) -> None:
         """DataError where a finding is none of ``known``, those of the data set and the truths."""

@@ -25,19 +25,19 @@ from ham.errors import DataError, SettingsError, list_some
 from ham.model.metrics import auc
 from ham.runtime.files import write_json, written
 from ham.runtime.progress import track
-from ham.scoring.benchmark_detections import Detection, average_precisions
-from ham.scoring.benchmark_measures import Measured
-from ham.scoring.benchmark_methods import PRIOR, Method, OutsideDetector, OutsideMethod, make_floors, open_method
-from ham.scoring.benchmark_rows import COLUMNS, About, Compared, CutChoice, ap_rows, auc_rows, pair_rows
-from ham.scoring.benchmark_settings import Protocol
+from ham.scoring.benchmark.detections import Detection, average_precisions
+from ham.scoring.benchmark.maps import MapsDescription, names_of
+from ham.scoring.benchmark.measures import Measured
+from ham.scoring.benchmark.methods import PRIOR, Method, OutsideDetector, OutsideMethod, make_floors, open_method
+from ham.scoring.benchmark.rows import COLUMNS, About, Compared, CutChoice, ap_rows, auc_rows, pair_rows
+from ham.scoring.benchmark.settings import Protocol
+from ham.scoring.benchmark.tables import read_header, read_rows
+from ham.scoring.benchmark.truths import OutsideTruth, TruthDescription, describe_truth, read_truth
 from ham.scoring.intervals import Resampling
-from ham.scoring.outside_maps import MapsDescription, names_of
-from ham.scoring.outside_tables import read_header, read_rows
-from ham.scoring.outside_truths import OutsideTruth, TruthDescription, describe_truth, read_truth
 from ham.scoring.truth import Pair, Truth
 
 log = logging.getLogger("ham")
-TRUTHS = Path(__file__).resolve().parents[2] / "config/truths"
+TRUTHS = Path(__file__).resolve().parents[3] / "config/truths"
 TEST_LIST = "Main/test_list"
 DEFAULTS = Protocol()
 Probabilities = Mapping[str, Mapping[str, float]]  # {image: {our finding: probability}}

@@ -19,9 +19,9 @@ from ham.datasets.description import explain_unsafe
 from ham.datasets.sources.box_checks import are_numbers, four_numbers, read_json
 from ham.datasets.sources.csv_text import LARGEST_TABLE
 from ham.errors import DataError
-from ham.scoring.outside_arrays import LARGEST
-from ham.scoring.outside_maps import MapsDescription, names_of
-from ham.scoring.outside_tables import read_rows
+from ham.scoring.benchmark.arrays import LARGEST
+from ham.scoring.benchmark.maps import MapsDescription, names_of
+from ham.scoring.benchmark.tables import read_rows
 
 COLUMNS = ("image", "finding", "x", "y", "w", "h", "score")
 REMEDY = "write it again as COCO's JSON"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from ham.errors import SettingsError
-from ham.runtime.yaml_text import read_yaml
+from ham.runtime.yaml_text import read_settings
 from ham.scoring.settings import ScoringSettings
-from ham.settings import Settings, described, known_keys, sentence
+from ham.settings import Settings
 
 
 class Protocol(Settings):
@@ -27,10 +26,4 @@ class Protocol(Settings):
     @classmethod
     def read(cls, path: Path | None) -> Protocol:
         """The protocol in ``path``, the default one without; SettingsError with all its mistakes."""
-        values = {} if path is None else read_yaml(path)
-        if not isinstance(values, dict):
-            raise SettingsError(f"{path}: a map of keys is expected (images, size, truth_files, scoring)")
-        try:
-            return cls.of(values)
-        except ValidationError as error:
-            raise SettingsError(sentence(str(path), described(error, tuple(known_keys(cls))))) from None
+        return cls() if path is None else read_settings(cls, path)
