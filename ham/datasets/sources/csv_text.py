@@ -1,11 +1,15 @@
-"""CSV tables from elsewhere, read in bounded pieces: a binary file or a million columns is an error, not a hang."""
+"""CSV tables from elsewhere, plain or, named so, packed by gzip, read in bounded pieces: a binary file, a bomb or a
+million columns is an error, not a hang."""
 
 from __future__ import annotations
 
 import csv
+import gzip
+import io
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 from ham.datasets.description import normalised
 from ham.errors import DataError
@@ -37,8 +41,8 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
             raise DataError(f"{path} is {kind}, no CSV text: {SAVE}")
         rows = _rows(path)
         _, header = next(rows, (0, []))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(path, error) from None
     if not header:
         raise DataError(f"{path} is empty: a header and rows are expected")
     for sign, name in OTHER_SEPARATORS.items():
@@ -48,7 +52,7 @@ def read_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    with open(path, newline="", encoding="utf-8-sig") as file:
+    with _open_text(path) as file:
         reader = csv.reader(_lines(file))
         try:
             for row in reader:
@@ -60,11 +64,25 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
             raise DataError(_explain_letters(path)) from None
         except csv.Error as error:
             raise DataError(f"{path}, after line {reader.line_num}: no CSV text ({error}): {SAVE}") from None
+        except (OSError, EOFError, zlib.error) as error:  # gzip's, cut or damaged in the middle
+            raise _unreadable(path, error) from None
+
+
+def _open(path: Path) -> IO[bytes]:
+    return gzip.open(path) if path.suffix == ".gz" else open(path, "rb")  # type: ignore[return-value]
+
+
+def _open_text(path: Path) -> TextIO:
+    return io.TextIOWrapper(_open(path), encoding="utf-8-sig", newline="")
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
 def _recognise(path: Path) -> str:
     """What a file is that programs for tables write beside CSV text, or blank."""
-    with open(path, "rb") as file:
+    with _open(path) as file:
         first = file.read(64)
     wide = len(first) >= 8 and (not any(first[1::2]) or not any(first[::2])) and any(first)
     for beginning, kind in KINDS.items():
@@ -75,7 +93,8 @@ def _recognise(path: Path) -> str:
 
 def _explain_letters(path: Path) -> str:
     """That the first bytes which are no UTF-8 are none, with their line and what they probably mean."""
-    data = path.read_bytes()
+    with _open(path) as file:
+        data = file.read(LARGEST_TABLE)
     try:
         data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -91,7 +110,11 @@ def _explain_letters(path: Path) -> str:
 
 
 def _lines(file: TextIO) -> Iterator[str]:
+    read = 0
     while line := file.readline(LONGEST_LINE):
+        read += len(line)
         if len(line) == LONGEST_LINE:
             raise csv.Error(f"a line of {LONGEST_LINE} characters or more")
+        if read > LARGEST_TABLE:
+            raise csv.Error(f"more than {LARGEST_TABLE >> 20} MiB in all")
         yield line

@@ -15,6 +15,7 @@ from conftest import SHARED
 from ham.boxes import Box
 from ham.datasets.dataset import Dataset
 from ham.errors import DataError, HamError
+from ham.scoring.benchmark.tables import read_rows
 from ham.scoring.benchmark.truths import OutsideTruth, TruthDescription, read_truth
 
 TRUTHS = SHARED / "truths/chestxdet"
@@ -177,3 +178,18 @@ def test_the_table_of_names_follows_from_chestx_det10s_two_states(root: Path) ->
 def test_a_file_that_is_not_there_is_said_with_its_source(dataset: Dataset, tmp_path: Path, root: Path) -> None:
     with pytest.raises(DataError, match=r"is not in .*config/truths or .*: get it from https"):
         read_truth(root / "config/truths/rsna.yaml", dataset, tmp_path)
+
+
+def test_tables_are_read_as_those_of_data_sets_are(tmp_path: Path) -> None:
+    """Packed and plain alike; a workbook, semicolons and a packed file that was cut are told as what they are."""
+    text = "image,finding\na.png,Maß\n"
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode()))
+    plain, packed = (list(read_rows(tmp_path / name, ["image"])) for name in ("a.csv", "a.csv.gz"))
+    assert plain == packed == [(2, {"image": "a.png", "finding": "Maß"})]
+    (tmp_path / "sheet.csv").write_bytes(b"PK\x03\x04" + b"\0" * 90)
+    (tmp_path / "other.csv").write_text("image;finding\na.png;Mass\n")
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(text.encode() * 2000)[:60])
+    for name, said in (("sheet.csv", "workbook"), ("other.csv", "semicolons"), ("cut.csv.gz", "cannot be read")):
+        with pytest.raises(DataError, match=said):
+            list(read_rows(tmp_path / name, ["image"]))
