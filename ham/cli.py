@@ -161,7 +161,7 @@ def predict(
 
     opened = Model.open(model, device)
     typer.echo(opened.describe(), err=True)
-    outcome = predict_images(images, opened, out, PredictOptions(device, workers, threshold, dicom_out))
+    outcome = predict_images(images, opened, out, PredictOptions(workers, threshold, dicom_out))
     typer.echo(f"{out}: {outcome.predicted} images predicted, {outcome.stood} stood already")
     if outcome.unreadable:
         typer.echo(f"{len(outcome.unreadable)} files could not be read: {out / 'unreadable.csv'} says why", err=True)
@@ -262,14 +262,19 @@ def _planned(files: list[Path] | None, values: list[str] | None) -> tuple[Config
 
 
 def main() -> None:
-    """Run a verb; a mistake that the user can mend is one sentence, without a traceback unless asked for."""
+    """Run a verb; a mistake that the user can mend is one sentence, and a mistake of ours one that asks for a report;
+    both without a traceback unless asked for."""
     try:
         app()
-    except HamError as error:
-        if os.environ.get(DEBUG):
-            raise
-        typer.echo(f"ham: {error}", err=True)
-        sys.exit(1)
     except BrokenPipeError:  # of ham … | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        said = str(error)
+        if not isinstance(error, HamError):
+            what = f"{type(error).__name__} ({' '.join(said.split())[:200]})"
+            said = f"unexpected {what}: run it again with ham --debug, and report what it shows."
+        typer.echo(f"ham: {said}", err=True)
         sys.exit(1)

@@ -17,9 +17,11 @@ from pathlib import Path
 
 from ham.config import Configuration
 from ham.datasets.description import Description
+from ham.errors import EnvironmentProblem
 
 LEVELS = ("ok", "note", "warning", "error")
 STATUS = {"ok": 0, "note": 0, "warning": 4, "error": 5}  # exit status by the worst finding
+PATIENCE = 120.0  # seconds that importing torch may take, and nvidia-smi
 SMALL_SHM = 1 << 30  # bytes of shared memory below which loader processes of a GPU training may not find room
 FREE_DISK = 6 * 10**9  # bytes that results of a small run and a virtual environment take
 EXTRAS = {"pydicom": "dicom", "onnxruntime": "onnx", "pydensecrf": "crf", "gdown": "drive"}
@@ -44,8 +46,10 @@ class Finding:
 def examine(config: Configuration, description: Description, root: Path) -> list[Finding]:
     """Everything about the machine, and about what the configuration asks for, of results and datasets below ``root``.
 
-    Looks only: what it writes to try a lock is removed.
+    Looks only: what it writes to try a lock is removed. EnvironmentProblem where ``root`` is no folder.
     """
+    if not root.is_dir():
+        raise EnvironmentProblem(f"{root}: there is no such folder; --directory is where results/ and datasets/ are.")
     looks: list[Callable[[], Iterator[Finding]]] = [
         python,
         torch_and_gpus,
@@ -82,7 +86,14 @@ def python() -> Iterator[Finding]:
 
 def torch_and_gpus() -> Iterator[Finding]:
     """Whether torch and torchvision are there and fit together, and which GPUs torch and the driver see."""
-    done = subprocess.run([sys.executable, "-c", TORCH], capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", TORCH], capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        do = "see with nvidia-smi whether a GPU hangs, and whether the disk of the environment does"
+        yield Finding("error", "torch", f"cannot be imported within {PATIENCE:.0f} s", do)
+        return
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         fits = "torchvision::nms" in done.stderr or "undefined symbol" in done.stderr
@@ -137,15 +148,14 @@ def workflow() -> Iterator[Finding]:
     if version is None:
         yield Finding("error", "Snakemake", "not installed", "make install, or pip install 'ham[workflow]'")
         return
-    level = "ok" if int(version.split(".")[0]) >= 9 else "error"
-    plugins = sorted(
-        name
-        for name in {distribution.metadata["Name"] or "" for distribution in importlib.metadata.distributions()}
-        if name.startswith(("snakemake-executor-plugin", "snakemake-storage-plugin"))
-    )
-    yield Finding(
-        level, "Snakemake", f"{version}; plugins: {', '.join(plugins) or 'none'}", "" if level == "ok" else "9"
-    )
+    names = {distribution.metadata["Name"] or "" for distribution in importlib.metadata.distributions()}
+    prefixes = ("snakemake-executor-plugin", "snakemake-storage-plugin")
+    plugins = sorted(name for name in names if name.startswith(prefixes))
+    found = f"{version}; plugins: {', '.join(plugins) or 'none'}"
+    if int(version.split(".")[0]) >= 9:
+        yield Finding("ok", "Snakemake", found)
+    else:
+        yield Finding("error", "Snakemake", found, "pip install 'snakemake>=9'")
     if _version("snakemake-executor-plugin-slurm") is None and shutil.which("sbatch"):
         yield Finding("warning", "SLURM", "sbatch is here, its plugin is not", "pip install 'ham[slurm]'")
 
@@ -184,7 +194,7 @@ def locks(root: Path) -> Iterator[Finding]:
 def data(config: Configuration, description: Description, root: Path) -> Iterator[Finding]:
     """What there is of the configured data set."""
     folder = root / "datasets" / description.name
-    if (folder / "dataset.json").is_file():
+    if (folder / "dataset.json").is_file() and (folder / "images.csv").is_file():
         with open(folder / "images.csv", "rb") as table:
             rows = sum(1 for _ in table) - 1
         yield Finding("ok", "data", f"{folder}: {rows:,} images, converted")
@@ -243,7 +253,7 @@ def _driver() -> str | None:
         return None
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     except subprocess.TimeoutExpired:
         return None
     return done.stdout.splitlines()[0].strip() if done.returncode == 0 and done.stdout.strip() else None

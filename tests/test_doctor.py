@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from small_checkpoint import radiograph, write_checkpoint
 from typer.testing import CliRunner
 
 from ham import dataset_fit, doctor, precedence
 from ham.cli import app
 from ham.doctor import Finding
+from ham.errors import EnvironmentProblem
 
 
 def one(findings: object) -> Finding:
@@ -99,11 +105,15 @@ def test_locks_that_the_file_system_has_not(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.mark.parametrize(
-    "verb", ["predict", "evaluate", "export", "publish", "doctor", "why", "adopt", "watch", "import-weights"]
+    "verb", [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
 )
 def test_every_verb_shows_an_example(verb: str) -> None:
-    said = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "200"})
-    assert f"Example: ham {verb}" in said.output
+    """With arguments that the verb has."""
+    verb = verb.replace("_", "-")
+    said = CliRunner().invoke(app, [verb, "--help"], env={"COLUMNS": "300"}).output
+    (example,) = re.findall(rf"Example: ham {verb}([^\n│]*)", said)
+    for option in re.findall(r"--[a-z-]+", example):
+        assert option in said.replace(example, ""), option
 
 
 def test_a_traceback_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
@@ -116,6 +126,47 @@ def test_a_traceback_is_shown_where_it_is_asked_for(tmp_path: Path) -> None:
     assert plain.stderr.startswith("ham: ")
     loud = subprocess.run([*command, "--debug", *verb], capture_output=True, text=True, check=False)
     assert "Traceback" in loud.stderr
+
+
+def test_an_unexpected_mistake_asks_for_a_report() -> None:
+    """One sentence."""
+    code = "import ham.doctor, ham.cli; ham.doctor.examine = None; ham.cli.main()"
+    said = subprocess.run([sys.executable, "-c", code, "doctor"], capture_output=True, text=True, check=False)
+    assert said.returncode == 1
+    assert said.stderr.startswith("ham: unexpected TypeError")
+    assert said.stderr.count("\n") == 1
+
+
+def test_a_reader_that_goes_away_and_ctrl_c_leave_no_traceback(tmp_path: Path) -> None:
+    """``ham … | head``, and the signal of Ctrl-C, whose status is 130."""
+    command = [sys.executable, "-c", "from ham.cli import main; main()"]
+    piped = f"{shlex.join([*command, 'doctor', '--directory', str(tmp_path)])} | true"
+    assert "Traceback" not in subprocess.run(piped, shell=True, capture_output=True, text=True, check=False).stderr
+    write_checkpoint(tmp_path / "model.safetensors", 0)
+    (tmp_path / "scans").mkdir()
+    for number in range(400):
+        radiograph(number % 9).save(tmp_path / f"scans/{number}.png")
+    verb = ["predict", str(tmp_path / "scans"), "--model", str(tmp_path / "model.safetensors"), "--out"]
+    record = tmp_path / "out/.predicted.jsonl"
+    with subprocess.Popen([*command, *verb, str(tmp_path / "out")], stdout=-3, stderr=-1, text=True) as predicting:
+        while predicting.poll() is None and not (record.exists() and record.stat().st_size > 9000):
+            time.sleep(0.05)
+        predicting.send_signal(signal.SIGINT)
+        _, said = predicting.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert predicting.returncode == 130
+    assert list((tmp_path / "out").rglob("*.tmp")) == []
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    """And a data set whose table is gone is not taken for converted."""
+    config, description = dataset_fit.planned(precedence.composed(precedence.layers([], {})), precedence.DESCRIPTIONS)
+    with pytest.raises(EnvironmentProblem, match="there is no such folder"):
+        doctor.examine(config, description, tmp_path / "none")
+    folder = tmp_path / "datasets" / description.name
+    folder.mkdir(parents=True)
+    (folder / "dataset.json").touch()
+    assert "not converted" in one(doctor.data(config, description, tmp_path)).found
 
 
 def test_shells_complete_the_verbs() -> None:

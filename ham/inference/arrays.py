@@ -53,10 +53,8 @@ def _of_array(values: np.ndarray) -> Image.Image:
         return Image.fromarray(values)
     if values.ndim != 2 or not values.size:
         raise ValueError(f"an array of shape {values.shape} and {values.dtype} is no image [h, w] or uint8 [h, w, 3]")
-    if values.dtype == np.uint8:
+    if values.dtype in (np.uint8, np.uint16):
         return Image.fromarray(values)
-    if values.dtype == np.uint16:
-        return Image.fromarray(((values.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
     if values.dtype.kind == "f":
         if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
             raise ValueError("fractions of an array must lie in 0 to 1; scale them, or give uint8 or uint16")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from ham.errors import DataError, EnvironmentProblem
+from ham.errors import DataError, EnvironmentProblem, HamError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -43,16 +43,10 @@ def read_dicom(path: Path) -> Image.Image:
     try:
         header = pydicom.dcmread(path)
         _refuse(header, path)
+        _require_decoder(header, path)
         return Image.fromarray(_shown(header))
-    except DataError:
+    except HamError:
         raise
-    except (NotImplementedError, RuntimeError) as error:
-        if "plugin" in str(error) or "decode" in str(error):
-            raise EnvironmentProblem(
-                f"{path}: what decompresses it is not installed, or cannot; pip install 'ham[dicom]' brings all that "
-                "there is."
-            ) from None
-        raise _unusable(path, "its pixels cannot be decoded") from None
     except Exception as error:  # pydicom raises whatever a damaged file leads to, with values of the header in its text
         raise _unusable(path, f"{type(error).__name__} while it was read") from None
 
@@ -83,6 +77,24 @@ def _refuse(header: Dataset, path: Path) -> None:
     rows, columns = int(header.get("Rows", 0) or 0), int(header.get("Columns", 0) or 0)
     if not 0 < rows * columns <= LARGEST:
         raise _unusable(path, f"{columns} x {rows} pixels are no size of a radiograph")
+
+
+def _require_decoder(header: Dataset, path: Path) -> None:
+    """EnvironmentProblem where nothing that is installed decompresses the file."""
+    from pydicom.pixels import get_decoder
+
+    syntax = header.file_meta.TransferSyntaxUID
+    if not syntax.is_compressed or syntax.is_deflated:
+        return
+    try:
+        there = get_decoder(syntax).is_available
+    except NotImplementedError:
+        there = False
+    if not there:
+        raise EnvironmentProblem(
+            f"{path}: nothing that is installed decompresses {syntax.name}; pip install 'ham[dicom]' brings what there "
+            "is."
+        )
 
 
 def _shown(header: Dataset) -> np.ndarray:

@@ -132,6 +132,8 @@ def _segmentation(highdicom: Any, header: Dataset, found: Sequence[DicomFinding]
         omit_empty_frames=False,
         **_identity(header, model, "segmentation", 0),
     )
+    for segment, finding in zip(made.SegmentSequence, found, strict=True):
+        segment.SegmentDescription = f"probability {finding.probability:.3f}"
     made.PatientOrientation = header.get("PatientOrientation")  # empty where the source does not say
     return made
 

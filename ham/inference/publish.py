@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -81,6 +82,18 @@ def publish(given: Sequence[Path], folder: Path) -> None:
         raise DataError(f"{folder}: is not empty; publish into a new folder, so that nothing old stands beside.")
     model = Model.open(given)
     files = find_checkpoints(given)
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        _write(model, files, unfinished)
+        if folder.exists():
+            folder.rmdir()
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write(model: Model, files: Sequence[Path], folder: Path) -> None:
     names = (
         ["model.safetensors"]
         if len(files) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from ham.errors import DataError
+from ham.errors import HamError
 from ham.images import resized
 from ham.inference.reader import read_radiograph
 from ham.model.card import TypicalImage
@@ -63,7 +63,7 @@ class ImageFiles:
             if self.known.get(name) == read.digest:
                 return read
             grey = read_radiograph(path)
-        except DataError as error:
+        except HamError as error:  # also where what one file needs is not installed
             return ReadImage(name, problem=str(error))
         except OSError as error:
             return ReadImage(name, problem=f"{name}: cannot be read ({error.strerror}).")

@@ -46,7 +46,6 @@ FEW = 16  # images, for which starting a process takes longer than reading them 
 class PredictOptions:
     """How images are predicted; ``point`` names the threshold (youden, target)."""
 
-    device: str = "cpu"
     workers: int = 0  # processes that read beside the network; a script of yours then needs its main guard
     point: str = "youden"
     dicom_out: bool = False  # also write DICOM objects of images that are DICOM
@@ -110,26 +109,34 @@ def _predict_new(paths: Sequence[Path], model: Model, record: Record, output: Pa
     unreadable: list[tuple[str, str]] = []
     batch: list[ReadImage] = []
 
+    author = model if options.dicom_out else None
+
+    def refuse(item: ReadImage, problem: str) -> None:
+        unreadable.append((item.name, problem))
+        log.warning("%s", problem)
+
     def flush() -> int:
         found = model.forward([item.prepared for item in batch if item.prepared], options.point)
+        done = 0
         for row, item in enumerate(batch):
-            record.add(item.name, item.digest, _keep(found, row, item, output, model if options.dicom_out else None))
-        done = len(batch)
+            try:
+                record.add(item.name, item.digest, _keep(found, row, item, output, author))
+                done += 1
+            except DataError as error:  # its study cannot take what was found
+                refuse(item, str(error))
         batch.clear()
         return done
 
     for item in track(read, "predicting", len(paths)):
         if item.problem:
-            unreadable.append((item.name, item.problem))
-            log.warning("%s", item.problem)
+            refuse(item, item.problem)
         elif item.prepared is None:
             stood += 1
         else:
             batch.append(item)
         if len(batch) == options.batch_size:
             predicted += flush()
-    predicted += flush()
-    return Outcome(predicted, stood, tuple(unreadable))
+    return Outcome(predicted + (flush() if batch else 0), stood, tuple(unreadable))
 
 
 def _keep(found: Predictions, row: int, item: ReadImage, output: Path, author: Model | None) -> dict[str, Any]:

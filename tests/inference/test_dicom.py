@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from small_dicom import PATIENT, write_dicom
 
-from ham.errors import DataError, HamError
+from ham.errors import DataError, EnvironmentProblem, HamError
 from ham.inference.reader import is_candidate, read_radiograph
 
 pytest.importorskip("pydicom", reason="the extra dicom is not installed")
@@ -114,6 +114,19 @@ def test_what_is_no_radiograph_is_a_sentence_without_a_name(
         read_radiograph(path)
     assert PATIENT not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_damaged_pixels_are_no_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a package that is missing is named as such, before anything is decoded."""
+    path = write_dicom(tmp_path / "x.dcm", np.zeros((64, 64), np.uint16), "RLELossless")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-90] + b"\xff" * 82 + whole[-8:])
+    with pytest.raises(DataError, match="cannot be used as a DICOM radiograph"):
+        read_radiograph(path)
+    path.write_bytes(whole)
+    monkeypatch.setattr("pydicom.pixels.decoders.base.Decoder.is_available", False)
+    with pytest.raises(EnvironmentProblem, match="nothing that is installed decompresses RLE"):
+        read_radiograph(path)
 
 
 def test_truncated_files_end_in_a_sentence(tmp_path: Path) -> None:

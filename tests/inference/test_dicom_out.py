@@ -44,6 +44,7 @@ def test_a_segment_a_finding_with_its_pixels(tmp_path: Path) -> None:
     overlay, made = (pydicom.dcmread(path) for path in paths)
     original = pydicom.dcmread(source)
     assert [segment.SegmentLabel for segment in made.SegmentSequence] == ["Mass", "Hernia"]
+    assert {segment.SegmentDescription for segment in made.SegmentSequence} == {"probability 0.700"}
     kinds = [segment.SegmentedPropertyTypeCodeSequence[0] for segment in made.SegmentSequence]
     assert [(kind.CodeValue, kind.CodingSchemeDesignator) for kind in kinds] == [
         ("4147007", "SCT"),
@@ -106,6 +107,20 @@ def test_predict_writes_them_for_dicom_alone(checkpoint: Path, tmp_path: Path) -
     for path in (tmp_path / "out").rglob("*"):
         if path.is_file() and path.suffix != ".dcm":
             assert PATIENT.encode() not in path.read_bytes()
+
+
+def test_a_study_that_cannot_take_objects_is_listed_and_the_rest_done(checkpoint: Path, tmp_path: Path) -> None:
+    """Here one without an identifier of its study."""
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    write_dicom(folder / "a.dcm", STORED, StudyInstanceUID=None)
+    write_dicom(folder / "b.dcm", STORED)
+    model, options = ham.load(checkpoint), PredictOptions(dicom_out=True)
+    outcome = predict_images([folder], model, tmp_path / "out", options)
+    assert outcome.predicted == 1
+    ((name, reason),) = outcome.unreadable
+    assert name.endswith("a.dcm")
+    assert "has no StudyInstanceUID" in reason
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from small_checkpoint import FINDINGS, radiograph, write_checkpoint
 
 import ham
 from ham.errors import DataError
+from ham.inference import publish as publishing
 from ham.inference.publish import publish
 from ham.runtime.files import sha256
 
@@ -49,3 +50,15 @@ def test_several_models_are_one_ensemble_and_nothing_old_stands_beside(checkpoin
     assert len(ham.load(folder).networks) == 2
     with pytest.raises(DataError, match="is not empty"):
         publish([checkpoint], folder)
+
+
+def test_a_failure_leaves_nothing_behind(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same command works when there is room again."""
+    folder = tmp_path / "hub"
+    with monkeypatch.context() as full:
+        full.setattr(publishing, "write_text", lambda *given: (_ for _ in ()).throw(OSError(28, "No space left")))
+        with pytest.raises(OSError, match="No space"):
+            publish([checkpoint], folder)
+    assert list(tmp_path.iterdir()) == []
+    publish([checkpoint], folder)
+    assert (folder / "README.md").exists()
