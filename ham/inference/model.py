@@ -154,8 +154,12 @@ class Model:
         settings, count = self.card.model, len(self.networks)
         whole = f"{settings.network.architecture} of {settings.image_size} pixels, {len(self.findings)} findings"
         many = f"ensemble of {count} networks (probabilities and maps are means), each " if count > 1 else ""
-        chosen = self.card.decisions
-        points = f"thresholds chosen on {chosen.images} images of {chosen.chosen_on}" if chosen else "no threshold"
+        chosen = [card.decisions for card in self.cards if card.decisions]
+        points = "no threshold"
+        if len(chosen) == count:
+            lists = ", ".join(dict.fromkeys(of_network.chosen_on for of_network in chosen))
+            means = "means of those " if count > 1 else ""
+            points = f"thresholds {means}chosen on {sum(c.images for c in chosen)} images of {lists}"
         return f"{many}{whole}, trained on {self.card.dataset or 'unknown data'}; {points}"
 
     def predict(self, images: Any, batch_size: int = BATCH, point: str = "youden") -> Predictions:

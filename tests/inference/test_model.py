@@ -87,6 +87,7 @@ def test_a_folder_of_models_is_their_mean(checkpoint: Path, tmp_path: Path) -> N
         np.testing.assert_allclose(found.probabilities[0], (one + two)[:-1] / 2, atol=1e-5)
         np.testing.assert_allclose(found.maps[0], (maps + others) / 2, atol=1e-4)
         assert "ensemble of 2" in model.describe()
+        assert "thresholds means of those chosen on 80 images of Main/fold1/val" in model.describe()
     assert not other.exists()
 
 
